@@ -1,0 +1,1 @@
+//! The daemon: sockets, clock, collectors and configuration around the node.

@@ -1,0 +1,47 @@
+//! What a face or a tool may ask of a node: [`Service`] and the plain types it speaks.
+//!
+//! Every face (HTTP, text, files, terminal) is written against [`Service`] and nothing below it; the daemon implements it on
+//! its snapshots, and the client implements it over a socket. Calls read a snapshot and return at once: none waits for the
+//! network or holds up the daemon's loop. These types are the only ones of peermon with serde besides configuration.
+
+mod events;
+mod types;
+
+pub use events::{Event, EventSink, EventStream, NextEvent};
+pub use types::*;
+
+use peermon_model::{Catalogue, Samples};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one node answers, from its own table.
+pub trait Service: Send + Sync {
+    /// All nodes that the query asks for, in order of name, then id.
+    fn nodes(&self, query: &NodesQuery) -> Result<Vec<NodeView>, Error>;
+    /// One node, by exact name, exact id, or the first 4 or more digits of its id.
+    fn node(&self, name_or_id: &str) -> Result<NodeView, Error>;
+    /// The best nodes for a job, best first.
+    fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error>;
+    /// This daemon's health, cost and counters.
+    fn status(&self) -> Result<Status, Error>;
+    /// Member and record changes from now on.
+    fn events(&self) -> Result<EventStream, Error>;
+    /// What `peermon invite` prints: a token that lets another machine join.
+    fn invite(&self) -> Result<Invitation, Error>;
+    /// Joins the cluster of a token, or contacts further addresses of this cluster.
+    fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, Error>;
+    /// The cluster keys held: ids and states, never secrets.
+    fn keys(&self) -> Result<Vec<KeyView>, Error>;
+    /// Makes a new cluster key and moves the cluster to it.
+    fn rotate_key(&self) -> Result<Vec<KeyView>, Error>;
+}
+
+/// What only the daemon itself can answer, besides [`Service`]: this host's full samples, which never leave it unasked.
+pub trait Local: Service {
+    /// The latest round of samples of this host, and how old it is; `None` before the first round.
+    fn samples(&self) -> Option<(Arc<Samples>, Duration)>;
+    /// Every attribute there is.
+    fn catalogue(&self) -> &Catalogue;
+    /// Whether the daemon has a first round of samples and its table is in use.
+    fn ready(&self) -> Result<(), String>;
+}

@@ -1,0 +1,299 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How membership sees a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It publishes.
+    Alive,
+    /// It was silent in one period.
+    Suspect,
+    /// It was silent for two periods and answers nobody.
+    Down,
+    /// It said that it leaves.
+    Left,
+}
+
+/// Which nodes to list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodesQuery {
+    /// Only nodes in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Also nodes that have been down or gone for long.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// A fact: a number in base units or a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FactValue {
+    /// In base units.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// One node as every face shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its label; may collide with another node's.
+    pub name: String,
+    /// Its identity, 64 hexadecimal digits.
+    pub id: String,
+    /// Where it receives gossip, best first, as `address:port`.
+    pub addresses: Vec<String>,
+    /// How membership sees it.
+    pub state: State,
+    /// How long it has been in this state, in seconds.
+    pub state_seconds: f64,
+    /// How old its vitals are, in seconds; null if none have come yet.
+    pub age_seconds: Option<f64>,
+    /// Which life of the node.
+    pub incarnation: u32,
+    /// How often it publishes, in seconds.
+    pub period_seconds: f64,
+    /// What rarely changes, by attribute name.
+    pub facts: BTreeMap<String, FactValue>,
+    /// Its vitals, attribute name to number in base units; a missing one is not known.
+    pub vitals: BTreeMap<String, f64>,
+    /// Messages it shows to everybody.
+    #[serde(default)]
+    pub notices: Vec<NoticeView>,
+    /// Whether it is the node that answers.
+    #[serde(default)]
+    pub this: bool,
+}
+
+/// A short message a node shows to everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeView {
+    /// What it is about.
+    pub topic: String,
+    /// The message.
+    pub text: String,
+}
+
+/// What counts when ranking nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Load per core, the lowest first.
+    Cpu,
+    /// Available memory, the most first.
+    Mem,
+    /// Available memory / (1 + load per core), the most first.
+    #[default]
+    Both,
+}
+
+/// Which nodes are wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BestQuery {
+    /// How many.
+    pub n: usize,
+    /// What counts.
+    pub by: By,
+    /// Load per core that counts as no difference.
+    pub cpu_delta: f64,
+    /// Bytes of available memory that count as no difference.
+    pub mem_delta: f64,
+    /// Also say why every other node was left out.
+    pub explain: bool,
+}
+
+impl BestQuery {
+    /// Most nodes one answer names.
+    pub const N_MAX: usize = 100_000;
+}
+
+impl Default for BestQuery {
+    fn default() -> Self {
+        // PeerMon's own deltas for interactive use.
+        BestQuery { n: 1, by: By::Both, cpu_delta: 0.1, mem_delta: 1e9, explain: false }
+    }
+}
+
+/// The ranking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BestAnswer {
+    /// Best first, at most as many as asked for.
+    pub best: Vec<BestNode>,
+    /// With `explain`: every node that was not offered, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A node that was offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestNode {
+    /// Its label.
+    pub name: String,
+    /// Its identity.
+    pub id: String,
+    /// Where it is reached: its first address without the gossip port.
+    pub address: String,
+    /// What it was ranked by; higher is better. Bytes for `mem` and `both`, minus load per core for `cpu`.
+    pub score: f64,
+    /// Why it stands where it stands, in words.
+    pub reasons: Vec<String>,
+    /// How old the values behind it are, in seconds.
+    pub age_seconds: f64,
+}
+
+/// A node that was not offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its label.
+    pub name: String,
+    /// Its identity.
+    pub id: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// This daemon's health, cost and counters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// This node's label.
+    pub name: String,
+    /// This node's identity.
+    pub id: String,
+    /// The daemon's version.
+    pub version: String,
+    /// Which life of the node this is.
+    pub incarnation: u32,
+    /// Seconds since the daemon started.
+    pub uptime_seconds: f64,
+    /// Where it listens for gossip.
+    pub listen: Vec<String>,
+    /// Where its API listens: `http://...` and socket paths.
+    pub api: Vec<String>,
+    /// How often it publishes, in seconds.
+    pub period_seconds: f64,
+    /// Nodes in the table, by state.
+    pub nodes: BTreeMap<String, usize>,
+    /// Peers it exchanges packets with.
+    pub links: Vec<LinkView>,
+    /// Mean and largest age of the alive nodes' vitals now, in seconds.
+    pub age_mean_seconds: Option<f64>,
+    /// Largest age of the alive nodes' vitals now, in seconds.
+    pub age_max_seconds: Option<f64>,
+    /// Share of one core the daemon has used since the last round.
+    pub cpu_share: Option<f64>,
+    /// Resident memory, in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Whether the cluster clock is in step with the peers.
+    pub clock_locked: bool,
+    /// Distance to the median of the peers' cluster clocks, in seconds.
+    pub clock_error_seconds: f64,
+    /// Addresses it tries to join by, and has not reached yet.
+    pub seeds_waiting: Vec<String>,
+    /// All counters by name, e.g. `gossip.dropped.replayed`.
+    pub counters: BTreeMap<String, u64>,
+    /// What each collector cost in the last round and why it failed, if it did.
+    pub collectors: Vec<CollectorView>,
+}
+
+/// One peer of this node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkView {
+    /// The peer's label, or its short id before its record is known.
+    pub name: String,
+    /// Where packets to it go.
+    pub address: String,
+    /// Round-trip time, in seconds, once measured.
+    pub rtt_seconds: Option<f64>,
+    /// Why the link is there: `ring`, `extra` or `listener`.
+    pub role: String,
+}
+
+/// One collector's last round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CollectorView {
+    /// Its name.
+    pub name: String,
+    /// Time it took, in seconds.
+    pub seconds: f64,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// A token that lets another machine join.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// The token; it contains the cluster key, so whoever has it can join.
+    pub token: String,
+    /// The addresses in it.
+    pub addresses: Vec<String>,
+}
+
+/// What to join.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// A token of `peermon invite`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Further addresses of this cluster to contact.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Join even if this node already has other members in its table and the token is of another cluster.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// What a join did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JoinAnswer {
+    /// Addresses now being contacted.
+    pub contacting: Vec<String>,
+    /// Whether the token brought another cluster key than the node had.
+    pub new_cluster: bool,
+}
+
+/// One cluster key, without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Its number.
+    pub id: u8,
+    /// Whether this node sends with it.
+    pub sending: bool,
+    /// Alive nodes that hold it, and all alive nodes.
+    pub held_by: usize,
+    /// Alive nodes.
+    pub of: usize,
+    /// The first digits of its hash, to compare keys by eye.
+    pub fingerprint: String,
+}
+
+/// Why a call failed, with what to do next. Each kind is one HTTP status.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "code", content = "message", rename_all = "snake_case")]
+pub enum Error {
+    /// The request makes no sense (400).
+    #[error("{0}")]
+    BadRequest(String),
+    /// The token is missing or wrong (401).
+    #[error("{0}")]
+    Unauthorised(String),
+    /// There is no such thing (404).
+    #[error("{0}")]
+    NotFound(String),
+    /// More than one node has this name (409); the message lists their ids.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The state of the node does not allow it (409).
+    #[error("{0}")]
+    Conflict(String),
+    /// A named limit was passed (429).
+    #[error("{0}")]
+    TooMany(String),
+    /// The daemon cannot answer now, or is not there (503).
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,1 @@
+//! Asks a running daemon: api::Service over a unix socket or HTTP.

@@ -1,0 +1,1 @@
+//! Membership and dissemination of records as a pure state machine.

@@ -1,0 +1,22 @@
+//! Every limit of the shared types, by name, with its reason.
+
+/// Bytes of a node name: a DNS label's length, since names are used as such.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Bytes of one encoded, signed record: it must fit one datagram on every path that carries IPv6 (1,280 bytes).
+pub const RECORD_BYTES_MAX: usize = 1_100;
+/// Bytes of one text fact; longer ones are cut. CPU models and kernel versions fit.
+pub const FACT_TEXT_BYTES_MAX: usize = 96;
+/// Addresses a record carries: two families, two networks.
+pub const ADDRESSES_MAX: usize = 4;
+/// Custom vitals of one node: the row's last mask byte has 8 bits.
+pub const CUSTOM_VITALS_MAX: usize = 8;
+/// Notices a record carries.
+pub const NOTICES_MAX: usize = 4;
+/// Bytes of a notice's text.
+pub const NOTICE_TEXT_BYTES_MAX: usize = 80;
+/// Bytes of an attribute's full name.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
+/// Labels (`key=value`) of one node.
+pub const LABELS_MAX: usize = 8;
+/// Members a table holds at most, unless configured otherwise: twice the flat scale the protocol was tried at.
+pub const MEMBERS_MAX: usize = 20_000;

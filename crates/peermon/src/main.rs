@@ -1,0 +1,2 @@
+//! One binary: the daemon and every tool.
+fn main() {}

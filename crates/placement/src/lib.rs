@@ -1,0 +1,1 @@
+//! Ranks the nodes of a snapshot for a job.

@@ -1,0 +1,1 @@
+//! The HTTP face: JSON API, events and Prometheus text.

@@ -1,0 +1,1 @@
+//! Many whole nodes on a made-up network, checked against a reference model.

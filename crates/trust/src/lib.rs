@@ -1,0 +1,1 @@
+//! Keys, sealed datagrams, replay protection and invitations.
