@@ -1,0 +1,127 @@
+use crate::By;
+use peermon_model::{Instant, MemberState, NodeEntry, Snapshot};
+use std::fmt;
+use std::time::Duration;
+
+/// A node whose kernel used more than this share of its processors within the last 3 minutes is left out: it is thrashing or
+/// drowning in interrupts even if its load looks low (CoDeeN's guard).
+pub const SYSTEM_CPU_MAX: f64 = 0.95;
+/// Periods of a node after which its values say nothing about now. The table hides a node that is silent this long.
+pub const AGE_MAX_PERIODS: u32 = 10;
+/// The shortest period believed when judging ages: a node that claims a shorter one is not held to it.
+const PERIOD_MIN: Duration = Duration::from_millis(100);
+
+/// Why a node is not offered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// It has been down or gone so long that it is not shown.
+    Hidden,
+    /// It only listens.
+    ListenOnly,
+    /// Membership does not see it as alive.
+    NotAlive(MemberState, Duration),
+    /// No values have come from it yet.
+    NoValues,
+    /// Its values are older than [`AGE_MAX_PERIODS`] of its periods.
+    TooOld {
+        /// How old they are.
+        age: Duration,
+        /// How old they may be.
+        limit: Duration,
+    },
+    /// It says that it is unusable.
+    Unhealthy,
+    /// Its kernel used this share of its processors, more than [`SYSTEM_CPU_MAX`], within the last 3 minutes.
+    SystemCpu(f64),
+    /// It does not publish this attribute, or publishes a value that makes no sense.
+    Missing(&'static str),
+    /// It could be used, but others come first.
+    NotAmongFirst {
+        /// Its place, counted from 1.
+        place: usize,
+        /// Nodes that could be used.
+        of: usize,
+        /// Nodes asked for.
+        n: usize,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Hidden => f.write_str("it has been away so long that it is hidden"),
+            Reason::ListenOnly => f.write_str("it only listens and offers nothing"),
+            Reason::NotAlive(state, since) => {
+                let how = match state {
+                    MemberState::Alive => "alive",
+                    MemberState::Suspect => "suspect: it was silent in its last period",
+                    MemberState::Down => "down: it answers nobody",
+                    MemberState::Left => "left: it said that it leaves",
+                };
+                write!(f, "{how} (for {:.0} s)", since.as_secs_f64())
+            }
+            Reason::NoValues => f.write_str("no values have come from it yet"),
+            Reason::TooOld { age, limit } => write!(
+                f,
+                "its values are {:.1} s old; more than {AGE_MAX_PERIODS} of its periods ({:.1} s) is too old",
+                age.as_secs_f64(),
+                limit.as_secs_f64()
+            ),
+            Reason::Unhealthy => f.write_str("it reports health 0: it does not trust itself"),
+            Reason::SystemCpu(share) => write!(
+                f,
+                "its kernel used {:.1} % of its processors within the last 3 minutes; above {:.0} % is too much",
+                share * 100.0,
+                SYSTEM_CPU_MAX * 100.0
+            ),
+            Reason::Missing(name) => write!(f, "it does not publish a usable {name}"),
+            Reason::NotAmongFirst { place, of, n } => write!(f, "usable, but number {place} of {of} and {n} asked for"),
+        }
+    }
+}
+
+/// What a node is ranked by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fitness {
+    pub(crate) load_per_core: f64,
+    pub(crate) available: f64,
+    pub(crate) age: Duration,
+}
+
+/// A node's values if it may be offered, else why not. A value that does not count for `by` may be missing; it is 0 then.
+pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant) -> Result<Fitness, Reason> {
+    let record = &*node.record;
+    if node.hidden {
+        return Err(Reason::Hidden);
+    }
+    if record.listen_only {
+        return Err(Reason::ListenOnly);
+    }
+    if node.state != MemberState::Alive {
+        return Err(Reason::NotAlive(node.state, node.in_state + (now - snapshot.taken)));
+    }
+    let age = snapshot.age(node, now).ok_or(Reason::NoValues)?;
+    let limit = record.period.max(PERIOD_MIN).saturating_mul(AGE_MAX_PERIODS);
+    if age > limit {
+        return Err(Reason::TooOld { age, limit });
+    }
+    let vital = |name| record.vital(&node.vitals, name).filter(|v| v.is_finite() && *v >= 0.0);
+    if vital("health") == Some(0.0) {
+        return Err(Reason::Unhealthy);
+    }
+    if let Some(share) = vital("cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
+        return Err(Reason::SystemCpu(share));
+    }
+    let needed = |name, counts: bool| match vital(name) {
+        None if counts => Err(Reason::Missing(name)),
+        value => Ok(value.unwrap_or(0.0)),
+    };
+    let load = needed("load.1", by.cpu())?;
+    let available = needed("mem.available", by.mem())?;
+    Ok(Fitness { load_per_core: load / cores(node), available, age })
+}
+
+/// Processors to spread the load over. Unknown or senseless: 1, so that such a node looks busier than it is, not idler.
+fn cores(node: &NodeEntry) -> f64 {
+    node.record.facts.number("cpu.threads").filter(|n| n.is_finite() && *n >= 1.0).unwrap_or(1.0)
+}

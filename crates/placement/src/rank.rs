@@ -1,0 +1,164 @@
+use crate::chance::Chance;
+use crate::eligible::{Fitness, judge};
+use crate::{By, Query, Reason};
+use peermon_model::{Instant, Snapshot};
+use std::time::Duration;
+
+/// A node that is offered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// Which of the snapshot's nodes.
+    pub index: usize,
+    /// What it was ranked by; higher is better. Bytes for [`By::Mem`] and [`By::Both`], minus load per core for [`By::Cpu`].
+    pub score: f64,
+    /// Load over the last minute / processors; 0 if it is not known and does not count.
+    pub load_per_core: f64,
+    /// Available memory in bytes; 0 if it is not known and does not count.
+    pub available: f64,
+    /// How old these values are.
+    pub age: Duration,
+    /// Its place, counted from 1.
+    pub place: usize,
+    /// Nodes in its group, itself among them; within it the lot decides.
+    pub equals: usize,
+    /// Nodes in all better groups.
+    pub better: usize,
+}
+
+impl Chosen {
+    /// Why it stands where it stands, in sentences for people.
+    pub fn reasons(&self, query: &Query) -> Vec<String> {
+        let gb = |b: f64| b / 1e9;
+        let mut reasons = vec![match query.by {
+            By::Cpu => format!("load per core {:.2}", self.load_per_core),
+            By::Mem => format!("{:.1} GB of memory available", gb(self.available)),
+            By::Both => format!(
+                "{:.1} GB of memory available / (1 + {:.2} load per core) = {:.1} GB",
+                gb(self.available),
+                self.load_per_core,
+                gb(self.score)
+            ),
+        }];
+        reasons.push(match self.better {
+            0 => "no usable node is better".to_string(),
+            1 => "1 usable node is better".to_string(),
+            n => format!("{n} usable nodes are better"),
+        });
+        if self.equals > 1 {
+            let deltas = match query.by {
+                By::Cpu => format!("{} load per core", query.cpu_delta),
+                By::Mem => format!("{:.1} GB", gb(query.mem_delta)),
+                By::Both => format!("{} load per core and {:.1} GB", query.cpu_delta, gb(query.mem_delta)),
+            };
+            reasons.push(format!("one of {} that count as equal (within {deltas}): placed among them by lot", self.equals));
+        }
+        reasons
+    }
+}
+
+/// What [`rank`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// Best first, at most as many as asked for.
+    pub best: Vec<Chosen>,
+    /// Every other node by its index in the snapshot, in that order, and why it is not offered.
+    pub left_out: Vec<(usize, Reason)>,
+}
+
+struct Candidate {
+    index: usize,
+    fitness: Fitness,
+    score: f64,
+    group: Option<usize>,
+}
+
+/// Ranks the snapshot's nodes as they are at `now`. The same arguments always give the same ranking; another `seed` draws
+/// another lot among equals.
+pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Ranking {
+    let mut left_out = Vec::new();
+    let mut candidates = Vec::new();
+    for (index, node) in snapshot.nodes.iter().enumerate() {
+        match judge(snapshot, node, query.by, now) {
+            Ok(fitness) => candidates.push(Candidate { index, fitness, score: score(query.by, &fitness), group: None }),
+            Err(reason) => left_out.push((index, reason)),
+        }
+    }
+    let id = |c: &Candidate| snapshot.nodes[c.index].record.id;
+    candidates.sort_by(|a, b| {
+        let more = b.score.total_cmp(&a.score).then(b.fitness.available.total_cmp(&a.fitness.available));
+        more.then_with(|| id(a).cmp(&id(b)))
+    });
+    let groups = group(&mut candidates, query);
+
+    // A stable sort: within a group by falling score and then id, whatever order the nodes came in, until the lot is drawn.
+    candidates.sort_by_key(|c| c.group);
+    let mut chance = Chance::new(seed);
+    let mut rest = &mut candidates[..];
+    for size in &groups {
+        let (head, tail) = std::mem::take(&mut rest).split_at_mut(*size);
+        chance.shuffle(head);
+        rest = tail;
+    }
+
+    let of = candidates.len();
+    let mut best = Vec::with_capacity(query.n.min(of));
+    let mut better = 0;
+    let sizes = groups.iter().flat_map(|size| std::iter::repeat_n(*size, *size));
+    for (i, (c, equals)) in candidates.iter().zip(sizes).enumerate() {
+        if i > 0 && c.group != candidates[i - 1].group {
+            better = i;
+        }
+        if i < query.n {
+            let Fitness { load_per_core, available, age } = c.fitness;
+            best.push(Chosen { index: c.index, score: c.score, load_per_core, available, age, place: i + 1, equals, better });
+        } else {
+            left_out.push((c.index, Reason::NotAmongFirst { place: i + 1, of, n: query.n }));
+        }
+    }
+    left_out.sort_by_key(|(index, _)| *index);
+    Ranking { best, left_out }
+}
+
+fn score(by: By, fitness: &Fitness) -> f64 {
+    match by {
+        // Not "-": an idle node scores 0, not minus 0.
+        By::Cpu => 0.0 - fitness.load_per_core,
+        By::Mem => fitness.available,
+        By::Both => fitness.available / (1.0 + fitness.load_per_core),
+    }
+}
+
+/// Gives every candidate its group, as the crate's page says, and returns the groups' sizes. `candidates` stand by falling score.
+fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
+    // max also turns a NaN into 0.
+    let (cpu_delta, mem_delta) = (query.cpu_delta.max(0.0), query.mem_delta.max(0.0));
+    let mut sizes = Vec::new();
+    for leader in 0..candidates.len() {
+        if candidates[leader].group.is_some() {
+            continue;
+        }
+        let best = candidates[leader].fitness;
+        // No member of the group can score less than this; it ends the search early, a little lower to allow for rounding.
+        let worst = Fitness {
+            load_per_core: best.load_per_core + cpu_delta,
+            available: (best.available - mem_delta).max(0.0),
+            age: Duration::ZERO,
+        };
+        let floor = score(query.by, &worst);
+        let floor = floor - floor.abs() * 1e-9;
+        let mut size = 0;
+        for c in &mut candidates[leader..] {
+            if c.score < floor {
+                break;
+            }
+            let near = (!query.by.cpu() || (c.fitness.load_per_core - best.load_per_core).abs() <= cpu_delta)
+                && (!query.by.mem() || (c.fitness.available - best.available).abs() <= mem_delta);
+            if c.group.is_none() && near {
+                c.group = Some(sizes.len());
+                size += 1;
+            }
+        }
+        sizes.push(size);
+    }
+    sizes
+}
