@@ -6,9 +6,11 @@
 
 mod events;
 mod types;
+mod view;
 
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use types::*;
+pub use view::{listed, one};
 
 use peermon_model::{Catalogue, Samples};
 use std::sync::Arc;

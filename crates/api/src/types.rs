@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 /// How membership sees a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It publishes.
@@ -17,6 +18,8 @@ pub enum State {
 
 /// Which nodes to list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct NodesQuery {
     /// Only nodes in this state.
@@ -29,6 +32,7 @@ pub struct NodesQuery {
 
 /// A fact: a number in base units or a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum FactValue {
     /// In base units.
@@ -39,6 +43,7 @@ pub enum FactValue {
 
 /// One node as every face shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeView {
     /// Its label; may collide with another node's.
     pub name: String,
@@ -70,6 +75,7 @@ pub struct NodeView {
 
 /// A short message a node shows to everybody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NoticeView {
     /// What it is about.
     pub topic: String,
@@ -79,6 +85,7 @@ pub struct NoticeView {
 
 /// What counts when ranking nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum By {
     /// Load per core, the lowest first.
@@ -92,6 +99,8 @@ pub enum By {
 
 /// Which nodes are wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema, utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields, default)]
 pub struct BestQuery {
     /// How many.
@@ -120,6 +129,7 @@ impl Default for BestQuery {
 
 /// The ranking.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BestAnswer {
     /// Best first, at most as many as asked for.
     pub best: Vec<BestNode>,
@@ -130,6 +140,7 @@ pub struct BestAnswer {
 
 /// A node that was offered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BestNode {
     /// Its label.
     pub name: String,
@@ -147,6 +158,7 @@ pub struct BestNode {
 
 /// A node that was not offered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeftOut {
     /// Its label.
     pub name: String,
@@ -158,6 +170,7 @@ pub struct LeftOut {
 
 /// This daemon's health, cost and counters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Status {
     /// This node's label.
     pub name: String,
@@ -201,6 +214,7 @@ pub struct Status {
 
 /// One peer of this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkView {
     /// The peer's label, or its short id before its record is known.
     pub name: String,
@@ -214,6 +228,7 @@ pub struct LinkView {
 
 /// One collector's last round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CollectorView {
     /// Its name.
     pub name: String,
@@ -225,6 +240,7 @@ pub struct CollectorView {
 
 /// A token that lets another machine join.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invitation {
     /// The token; it contains the cluster key, so whoever has it can join.
     pub token: String,
@@ -234,6 +250,7 @@ pub struct Invitation {
 
 /// What to join.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// A token of `peermon invite`.
@@ -249,6 +266,7 @@ pub struct JoinRequest {
 
 /// What a join did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JoinAnswer {
     /// Addresses now being contacted.
     pub contacting: Vec<String>,
@@ -258,6 +276,7 @@ pub struct JoinAnswer {
 
 /// One cluster key, without its secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyView {
     /// Its number.
     pub id: u8,
@@ -269,6 +288,20 @@ pub struct KeyView {
     pub of: usize,
     /// The first digits of its hash, to compare keys by eye.
     pub fingerprint: String,
+}
+
+/// One entry of the attribute catalogue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttributeView {
+    /// Dotted name; `{}` stands where an instance's name goes.
+    pub name: String,
+    /// Base unit of its values: `bytes`, `seconds`, `ratio`, ...
+    pub unit: String,
+    /// `gauge`, `counter` or `fact`.
+    pub kind: String,
+    /// What it says, one sentence.
+    pub help: String,
 }
 
 /// Why a call failed, with what to do next. Each kind is one HTTP status.
@@ -296,4 +329,31 @@ pub enum Error {
     /// The daemon cannot answer now, or is not there (503).
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl Error {
+    /// The kind's name in JSON, e.g. `not_found`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Error::BadRequest(_) => "bad_request",
+            Error::Unauthorised(_) => "unauthorised",
+            Error::NotFound(_) => "not_found",
+            Error::Ambiguous(_) => "ambiguous",
+            Error::Conflict(_) => "conflict",
+            Error::TooMany(_) => "too_many",
+            Error::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The kind's HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Error::BadRequest(_) => 400,
+            Error::Unauthorised(_) => 401,
+            Error::NotFound(_) => 404,
+            Error::Ambiguous(_) | Error::Conflict(_) => 409,
+            Error::TooMany(_) => 429,
+            Error::Unavailable(_) => 503,
+        }
+    }
 }
