@@ -1,0 +1,56 @@
+# All there is to type. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: ## build, and run a small cluster on loopback with a page to look at; Ctrl-C ends it
+	@xtask/deps.sh build
+	@cargo build --release --locked -p peermon
+	@exec "$(TARGET)/release/peermon" demo
+
+.PHONY: build
+build: ## the release binary, target/release/peermon
+	@xtask/deps.sh build
+	cargo build --release --locked -p peermon
+
+.PHONY: test
+test: ## everything that CI runs
+	@xtask/deps.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo xtask all
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	cargo test --doc --workspace --locked --quiet
+	@if cargo nextest --version >/dev/null 2>&1; then set -x; cargo nextest run --workspace --locked --no-fail-fast; \
+	else set -x; cargo test --workspace --lib --bins --tests --locked --no-fail-fast; fi
+
+.PHONY: bench
+bench: bench-footprint bench-cluster ## both benches
+
+.PHONY: bench-build
+bench-build:
+	@xtask/deps.sh test
+	@cargo build --release --locked -p peermon -p peermon-bench
+
+.PHONY: bench-footprint
+bench-footprint: bench-build ## what one daemon costs at 1 Hz, beside node_exporter (about 70 s)
+	@"$(TARGET)/release/peermon-bench" footprint --peermon "$(TARGET)/release/peermon"
+
+.PHONY: bench-cluster
+bench-cluster: bench-build ## 100 daemons on this machine: cost, traffic and ages (about 90 s)
+	@"$(TARGET)/release/peermon-bench" cluster --peermon "$(TARGET)/release/peermon"
+
+.PHONY: deps
+deps: ## install the Debian packages that tests and benches use (as root), or say which
+	@xtask/deps.sh test
+
+.PHONY: clean
+clean: ## remove everything built
+	cargo clean
