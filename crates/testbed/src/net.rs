@@ -1,0 +1,291 @@
+use crate::impair::{self, Impairment};
+use crate::wait::{PREFIX, say, unique_name};
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Which addresses hosts have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// IPv4 and IPv6.
+    Both,
+    /// IPv6 alone.
+    V6Only,
+}
+
+/// One switch and some hosts on it. Only one exists on a machine at a time: they would steal each other's processor time, and
+/// what is measured here is seconds. Dropping it removes everything.
+#[derive(Debug)]
+pub struct Testbed {
+    name: String,
+    hosts: Vec<Host>,
+    impairments: Vec<Impairment>,
+    /// Held while the test bed exists; the kernel lets go of it however the process ends.
+    _turn: File,
+}
+
+/// One host: a network namespace with a link to the switch, `eth0`.
+#[derive(Clone, Debug)]
+pub struct Host {
+    namespace: String,
+    index: u8,
+    family: Family,
+}
+
+/// What the kernel must know for [`Testbed::impair`]. Not made by [`impair::rules`], so that a mistake there fails tests instead
+/// of skipping them.
+const TRIAL_RULES: &str = "add table inet t; add chain inet t i { type filter hook input priority 0; };\n\
+                           add rule inet t i numgen random mod 100 < 20 drop";
+
+/// Most hosts on one switch: they are numbered in one byte of their addresses.
+const HOSTS_MAX: usize = 250;
+
+impl Host {
+    /// Its first address: 10.77.0.N, or fd77::N if it has no IPv4.
+    pub fn address(&self) -> IpAddr {
+        match self.family {
+            Family::Both => Ipv4Addr::new(10, 77, 0, self.index).into(),
+            Family::V6Only => self.address_v6().into(),
+        }
+    }
+
+    /// Its IPv6 address.
+    pub fn address_v6(&self) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, self.index.into())
+    }
+
+    /// Its Ethernet address.
+    pub(crate) fn mac(&self) -> String {
+        format!("02:77:00:00:00:{:02x}", self.index)
+    }
+
+    /// A command that runs `program` on this host. The process is the program itself, so killing it kills that.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut c = command("ip");
+        c.args(["netns", "exec", &self.namespace]).arg(program);
+        c
+    }
+
+    /// Runs a program on this host to its end.
+    ///
+    /// # Errors
+    /// If it fails; with what it wrote to stderr.
+    pub fn run(&self, line: &[&str]) -> Result<String> {
+        let (program, arguments) = line.split_first().context("an empty command")?;
+        let mut c = self.command(find(program)?);
+        c.args(arguments);
+        output(c, "")
+    }
+
+    /// Loads an nftables ruleset on this host.
+    pub(crate) fn load_rules(&self, rules: &str) -> Result<()> {
+        let mut c = self.command(find("nft")?);
+        c.args(["-f", "-"]);
+        output(c, rules).map(drop)
+    }
+}
+
+impl Testbed {
+    /// Whether test beds can be made here.
+    ///
+    /// # Errors
+    /// Why not, for a test to print before it passes without having shown anything.
+    pub fn available() -> Result<(), String> {
+        if !rustix::process::geteuid().is_root() {
+            return Err("network namespaces need root".into());
+        }
+        for (program, package) in [("ip", "iproute2"), ("nft", "nftables"), ("tc", "iproute2")] {
+            find(program).map_err(|_| format!("no program {program} here: apt-get install {package}"))?;
+        }
+        let one = Host { namespace: format!("{}-try", unique_name()), index: 1, family: Family::Both };
+        let tried = ip(&["netns", "add", &one.namespace])
+            .and_then(|()| one.run(&["ip", "link", "add", "br0", "type", "bridge"]))
+            .and_then(|_| one.load_rules(TRIAL_RULES));
+        let removed = ip(&["netns", "delete", &one.namespace]);
+        tried.and(removed).map_err(|e| format!("{e:#}"))
+    }
+
+    /// A switch with `count` hosts, all well connected. Waits for its turn if another test bed exists.
+    ///
+    /// # Errors
+    /// If the kernel or a tool refuses.
+    pub fn new(count: usize, family: Family) -> Result<Testbed> {
+        ensure!(count <= HOSTS_MAX, "{count} hosts are more than {HOSTS_MAX}");
+        let turn = turn()?;
+        remove_leftovers();
+        let mut bed = Testbed { name: unique_name(), hosts: Vec::new(), impairments: Vec::new(), _turn: turn };
+        let switch = bed.switch();
+        ip(&["netns", "add", &switch])?;
+        // No multicast snooping: without a router that asks, a switch would forget who wants to hear what.
+        in_namespace(&switch, &["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
+        in_namespace(&switch, &["link", "set", "br0", "up"])?;
+        for index in 1..=count as u8 {
+            let host = Host { namespace: format!("{}-{index}", bed.name), index, family };
+            ip(&["netns", "add", &host.namespace])?;
+            bed.hosts.push(host.clone());
+            bed.impairments.push(Impairment::default());
+            connect(&switch, &host)?;
+        }
+        Ok(bed)
+    }
+
+    /// Its hosts, in order.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Sets what is wrong with what reaches host number `to`, instead of what was wrong with it before.
+    ///
+    /// # Errors
+    /// If nftables or tc refuses.
+    pub fn impair(&mut self, to: usize, what: Impairment) -> Result<()> {
+        let host = &self.hosts[to];
+        let deaf_to: Vec<String> = what.deaf_to.iter().map(|h| self.hosts[*h].mac()).collect();
+        host.load_rules(&impair::rules(&what, &deaf_to))?;
+        if what.rate_bits != self.impairments[to].rate_bits {
+            impair::limit_rate(host, what.rate_bits)?;
+        }
+        self.impairments[to] = what;
+        Ok(())
+    }
+
+    /// Sets the same for every host.
+    ///
+    /// # Errors
+    /// As [`Testbed::impair`].
+    pub fn impair_all(&mut self, what: &Impairment) -> Result<()> {
+        (0..self.hosts.len()).try_for_each(|h| self.impair(h, what.clone()))
+    }
+
+    /// Cuts the network between the hosts numbered in `half` and all others, in both directions.
+    ///
+    /// # Errors
+    /// As [`Testbed::impair`].
+    pub fn cut(&mut self, half: &[usize]) -> Result<()> {
+        for to in 0..self.hosts.len() {
+            let deaf_to = (0..self.hosts.len()).filter(|from| half.contains(from) != half.contains(&to)).collect();
+            self.impair(to, Impairment { deaf_to, ..self.impairments[to].clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Makes the network well again.
+    ///
+    /// # Errors
+    /// As [`Testbed::impair`].
+    pub fn heal(&mut self) -> Result<()> {
+        self.impair_all(&Impairment::default())
+    }
+
+    fn switch(&self) -> String {
+        format!("{}-sw", self.name)
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        for namespace in self.hosts.iter().map(|h| h.namespace.clone()).chain([self.switch()]) {
+            remove_namespace(&namespace);
+        }
+    }
+}
+
+fn connect(switch: &str, host: &Host) -> Result<()> {
+    let (port, name, mac) = (format!("port{}", host.index), &host.namespace, host.mac());
+    // Both ends are made inside their namespaces: this machine's own network never sees them.
+    in_namespace(switch, &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "address", &mac, "netns", name])?;
+    in_namespace(switch, &["link", "set", &port, "master", "br0", "up"])?;
+    in_namespace(name, &["link", "set", "lo", "up"])?;
+    if host.family == Family::Both {
+        in_namespace(name, &["address", "add", &format!("10.77.0.{}/24", host.index), "dev", "eth0"])?;
+    }
+    // Without duplicate address detection the address can be used at once.
+    in_namespace(name, &["address", "add", &format!("{}/64", host.address_v6()), "dev", "eth0", "nodad"])?;
+    in_namespace(name, &["link", "set", "eth0", "up"])?;
+    // Multicast without a route of its own follows the default route.
+    if host.family == Family::Both {
+        in_namespace(name, &["route", "add", "default", "dev", "eth0"])?;
+    }
+    Ok(())
+}
+
+/// Waits until no other process on this machine has a test bed.
+fn turn() -> Result<File> {
+    let path = std::env::temp_dir().join(format!("{PREFIX}.lock"));
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("opening {}", path.display()))?;
+    rustix::fs::flock(&file, FlockOperation::LockExclusive).context("waiting for other test beds to end")?;
+    Ok(file)
+}
+
+/// Removes what test runs left that were killed: namespaces with our prefix whose process is gone, and what runs in them.
+fn remove_leftovers() {
+    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            remove_namespace(&name);
+        }
+    }
+}
+
+fn remove_namespace(name: &str) {
+    // Whatever still runs in a namespace that we made was started by us.
+    let mut list = command("ip");
+    list.args(["netns", "pids", name]);
+    let pids = output(list, "").unwrap_or_default();
+    for pid in pids.split_whitespace().filter_map(|p| p.parse().ok()).filter_map(rustix::process::Pid::from_raw) {
+        // It may have ended meanwhile; then there is nothing to do.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    if let Err(e) = ip(&["netns", "delete", name]) {
+        say(&format!("cannot remove network namespace {name}: {e:#}"));
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    let mut c = command("ip");
+    c.args(arguments);
+    output(c, "").map(drop)
+}
+
+fn in_namespace(name: &str, arguments: &[&str]) -> Result<()> {
+    ip(&[&["-n", name], arguments].concat())
+}
+
+fn command(program: &str) -> Command {
+    Command::new(find(program).unwrap_or_else(|_| program.into()))
+}
+
+/// Where a program is; an ordinary user's `PATH` often lacks the places of system tools.
+///
+/// # Errors
+/// If it is nowhere.
+pub fn find(program: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from));
+    places.map(|p| p.join(program)).find(|p| p.is_file()).with_context(|| format!("no program {program} here"))
+}
+
+/// Runs a command to its end, with `input` on its stdin.
+fn output(mut c: Command, input: &str) -> Result<String> {
+    let words = format!("{c:?}");
+    let mut child = c
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("running {words}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).with_context(|| format!("writing to {words}"))?;
+    }
+    let out = child.wait_with_output().with_context(|| format!("running {words}"))?;
+    if !out.status.success() {
+        bail!("{words} failed ({}): {}", out.status, String::from_utf8_lossy(&out.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
