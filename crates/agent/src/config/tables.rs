@@ -1,0 +1,139 @@
+//! Options that are tables: labels, notices, vitals of one's own.
+
+use super::input::Input;
+use peermon_model::{CustomVital, Notice, Quantiser, Unit, limits};
+use std::collections::BTreeMap;
+
+/// Bytes of a label's key: short enough to be a column's head.
+const LABEL_KEY_BYTES_MAX: usize = 32;
+/// Bytes of a notice's topic.
+const TOPIC_BYTES_MAX: usize = 32;
+
+const UNITS: &[Unit] = &[
+    Unit::Ratio,
+    Unit::Bytes,
+    Unit::BytesPerSecond,
+    Unit::BitsPerSecond,
+    Unit::Seconds,
+    Unit::PerSecond,
+    Unit::Count,
+    Unit::Hertz,
+    Unit::Celsius,
+];
+
+/// `KEY = "VALUE"`, or as one text `KEY=VALUE,KEY=VALUE`.
+pub(super) fn labels(input: &Input) -> Result<BTreeMap<String, String>, String> {
+    let pairs: Vec<(String, String)> = match input {
+        Input::Table(pairs) => pairs
+            .iter()
+            .map(|(k, v)| Ok((k.clone(), scalar(v)?)))
+            .collect::<Result<_, String>>()
+            .map_err(|e| format!("values {e}"))?,
+        _ => {
+            let pair = |i: &Input| -> Result<(String, String), String> {
+                let text = i.text()?;
+                let (k, v) = text.split_once('=').ok_or_else(|| format!("must be KEY=VALUE, not {text:?}"))?;
+                Ok((k.trim().to_string(), v.trim().to_string()))
+            };
+            input.list(limits::LABELS_MAX)?.iter().map(pair).collect::<Result<_, _>>()?
+        }
+    };
+    if pairs.len() > limits::LABELS_MAX {
+        return Err(format!("holds {} labels; {} is the most", pairs.len(), limits::LABELS_MAX));
+    }
+    for (key, value) in &pairs {
+        if key.is_empty()
+            || key.len() > LABEL_KEY_BYTES_MAX
+            || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            let key: String = key.chars().take(40).collect();
+            return Err(format!("has a label {key:?}: a key is 1 to {LABEL_KEY_BYTES_MAX} letters, digits, dots and dashes"));
+        }
+        if value.len() > limits::FACT_TEXT_BYTES_MAX {
+            return Err(format!("has a value for {key:?} longer than {} bytes", limits::FACT_TEXT_BYTES_MAX));
+        }
+    }
+    Ok(pairs.into_iter().collect())
+}
+
+fn scalar(input: &Input) -> Result<String, String> {
+    match input {
+        Input::Text(t) => Ok(t.clone()),
+        Input::Whole(_) | Input::Real(_) | Input::Flag(_) => Ok(input.shown()),
+        _ => Err(format!("must be texts, not {}", input.shown())),
+    }
+}
+
+/// Tables of `topic` and `text`.
+pub(super) fn notices(input: &Input) -> Result<Vec<Notice>, String> {
+    let one = |i: &Input| -> Result<Notice, String> {
+        let mut fields = Fields::of(i, &["topic", "text"])?;
+        let (topic, text) = (fields.text("topic", TOPIC_BYTES_MAX)?, fields.text("text", limits::NOTICE_TEXT_BYTES_MAX)?);
+        Ok(Notice { topic: topic.into(), text: text.into() })
+    };
+    input.list(limits::NOTICES_MAX)?.iter().map(one).collect()
+}
+
+/// Tables of `attribute`, `unit` and, where the value is not a ratio or a small count, `floor`.
+pub(super) fn vitals(input: &Input) -> Result<Vec<CustomVital>, String> {
+    let one = |i: &Input| -> Result<CustomVital, String> {
+        let mut fields = Fields::of(i, &["attribute", "unit", "floor"])?;
+        let name = fields.text("attribute", limits::ATTRIBUTE_NAME_BYTES_MAX)?;
+        if peermon_model::vitals::find(&name).is_some() {
+            return Err(format!("names {name:?}, which every node publishes anyway"));
+        }
+        let unit = fields.text("unit", 16)?;
+        let unit = *UNITS.iter().find(|u| u.name() == unit).ok_or_else(|| {
+            let known: Vec<_> = UNITS.iter().map(|u| u.name()).collect();
+            format!("has a unit {unit:?}; units are {}", known.join(", "))
+        })?;
+        let floor = fields.number("floor")?;
+        let quantiser = match (unit, floor) {
+            (_, Some(floor)) if floor <= 0.0 => return Err(format!("has a floor of {floor}; it must be above 0")),
+            (_, Some(floor)) => Quantiser::Log { floor },
+            (Unit::Ratio, None) => Quantiser::Ratio,
+            (Unit::Count | Unit::Celsius, None) => Quantiser::Count,
+            (_, None) => return Err(format!("needs a floor for {name:?}: the smallest value in {} told from zero", unit.name())),
+        };
+        Ok(CustomVital { name: name.into(), unit, quantiser })
+    };
+    input.list(limits::CUSTOM_VITALS_MAX)?.iter().map(one).collect()
+}
+
+/// The named values of one table.
+struct Fields<'a>(&'a [(String, Input)]);
+
+impl<'a> Fields<'a> {
+    fn of(input: &'a Input, known: &[&str]) -> Result<Self, String> {
+        let Input::Table(pairs) = input else {
+            return Err(format!("must hold tables with {}, not {}", known.join(", "), input.shown()));
+        };
+        match pairs.iter().find(|(k, _)| !known.contains(&k.as_str())) {
+            Some((k, _)) => Err(format!("knows no {k:?}; it takes {}", known.join(", "))),
+            None => Ok(Fields(pairs)),
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<&'a Input> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    fn text(&mut self, key: &str, bytes_max: usize) -> Result<String, String> {
+        let text = self
+            .find(key)
+            .ok_or_else(|| format!("needs {key:?} in each table"))?
+            .text()
+            .map_err(|e| format!("has a {key} that {e}"))?;
+        if text.is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+            return Err(format!(
+                "has a {key} that must be 1 to {bytes_max} printable bytes, not {:?}",
+                text.chars().take(100).collect::<String>()
+            ));
+        }
+        Ok(text.to_string())
+    }
+
+    fn number(&mut self, key: &str) -> Result<Option<f64>, String> {
+        self.find(key).map(Input::real).transpose().map_err(|e| format!("has a {key} that {e}"))
+    }
+}
