@@ -1,0 +1,37 @@
+//! Every limit of this face, by name, with its reason. What passes one is refused with a JSON error and counted.
+
+use std::time::Duration;
+
+/// Connections of the unix socket at a time, and as many again of all TCP addresses together: half of the usual 1,024
+/// descriptors of a process at most. Apart, so that strangers on TCP cannot lock out the tools on this machine.
+pub const CONNECTIONS_MAX: usize = 240;
+/// Connections beyond the limit that are told so at a time; further ones are closed without a word.
+pub const REFUSALS_MAX: usize = 16;
+/// Bytes of a request's address with its query: the longest sensible one is a node's id and a few numbers.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Bytes of a request's head; 8 KiB is the least that the HTTP library allows, and cookies of other services on localhost add up.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a request's body: a join token and some addresses.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Time to send a whole request head, and to keep a connection without a request. Longer than Prometheus' usual interval, so
+/// that its connections are kept.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(20);
+/// Time to send a request's body.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time the daemon has for an answer; its calls read a snapshot, so this passes only if something hangs.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time a client may leave a part of an answer unread.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time for connections to end once the server stops.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+/// Time to let a client finish sending after its answer, so that closing does not destroy the answer on its way.
+pub const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
+/// Bytes to let a client finish sending after its answer.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// Readers of `/api/v1/events` at a time: people's screens and a few programs. Each holds a queue of
+/// [`peermon_api::EventStream::QUEUE_MAX`] events at most.
+pub const SUBSCRIBERS_MAX: usize = 64;
+/// How often a silent event stream says that it lives, so that dead ends are noticed on both sides.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Threads for calls that read the table: one renders a large answer while others give small ones; the rest wait in line.
+pub const CALLS_MAX: usize = 4;

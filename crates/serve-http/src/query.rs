@@ -1,0 +1,138 @@
+//! Queries in a request's address; every error names the parameter.
+
+use axum::extract::Query;
+use axum::http::Uri;
+use peermon_api::{BestQuery, By, Error, NodesQuery, State};
+use std::fmt::Display;
+
+/// The query of `/api/v1/nodes`.
+pub(crate) fn nodes(uri: &Uri) -> Result<NodesQuery, Error> {
+    let mut q = NodesQuery::default();
+    each(uri, &["state", "all"], |name, value| {
+        match name {
+            "state" => q.state = Some(state(value)?),
+            _ => q.all = flag(name, value)?,
+        }
+        Ok(())
+    })?;
+    Ok(q)
+}
+
+/// The query of `/api/v1/best`.
+pub(crate) fn best(uri: &Uri) -> Result<BestQuery, Error> {
+    let mut q = BestQuery::default();
+    each(uri, &["n", "by", "cpu_delta", "mem_delta", "explain"], |name, value| {
+        match name {
+            "n" => q.n = whole(name, value, 1, BestQuery::N_MAX)?,
+            "by" => q.by = by(value)?,
+            "cpu_delta" => q.cpu_delta = amount(name, value)?,
+            "mem_delta" => q.mem_delta = amount(name, value)?,
+            _ => q.explain = flag(name, value)?,
+        }
+        Ok(())
+    })?;
+    Ok(q)
+}
+
+fn each(uri: &Uri, known: &[&str], mut take: impl FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|e| Error::BadRequest(format!("the query cannot be read: {e}; write it as name=value&name=value")))?;
+    for (i, (name, value)) in pairs.iter().enumerate() {
+        if !known.contains(&name.as_str()) {
+            return Err(Error::BadRequest(format!("no parameter is named {:?}; there are: {}", cut(name), known.join(", "))));
+        }
+        if pairs[..i].iter().any(|(n, _)| n == name) {
+            return Err(Error::BadRequest(format!("{name} is given twice; give it once")));
+        }
+        take(name, value)?;
+    }
+    Ok(())
+}
+
+fn state(value: &str) -> Result<State, Error> {
+    let names = State::ALL.map(State::name).join(", ");
+    State::ALL.into_iter().find(|s| s.name() == value).ok_or_else(|| wrong("state", value, format!("one of {names}")))
+}
+
+fn by(value: &str) -> Result<By, Error> {
+    match value {
+        "cpu" => Ok(By::Cpu),
+        "mem" => Ok(By::Mem),
+        "both" => Ok(By::Both),
+        _ => Err(wrong("by", value, "one of cpu, mem, both")),
+    }
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, Error> {
+    match value {
+        "" | "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(wrong(name, value, "true or false")),
+    }
+}
+
+fn whole(name: &str, value: &str, least: usize, most: usize) -> Result<usize, Error> {
+    match value.parse() {
+        Ok(n) if n >= least && n <= most => Ok(n),
+        _ => Err(wrong(name, value, format!("a whole number from {least} to {most}"))),
+    }
+}
+
+fn amount(name: &str, value: &str) -> Result<f64, Error> {
+    match value.parse::<f64>() {
+        Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
+        _ => Err(wrong(name, value, "a number, 0 or more")),
+    }
+}
+
+fn wrong(name: &str, value: &str, wanted: impl Display) -> Error {
+    Error::BadRequest(format!("{name} is {:?}; it must be {wanted}", cut(value)))
+}
+
+fn cut(s: &str) -> String {
+    s.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(query: &str) -> Uri {
+        format!("/x?{query}").parse().expect("an address")
+    }
+
+    #[test]
+    fn good_queries_are_read() {
+        let nodes_of = |q: &str| nodes(&uri(q)).expect(q);
+        assert_eq!(nodes_of(""), NodesQuery::default());
+        assert_eq!(nodes_of("all"), NodesQuery { all: true, state: None });
+        assert_eq!(nodes_of("state=down&all=false"), NodesQuery { all: false, state: Some(State::Down) });
+        let q = best(&uri("n=3&by=cpu&cpu_delta=0.5&mem_delta=1e9&explain=1")).expect("a query");
+        assert_eq!(q, BestQuery { n: 3, by: By::Cpu, cpu_delta: 0.5, mem_delta: 1e9, explain: true });
+        assert_eq!(best(&uri("")).expect("a query"), BestQuery::default());
+    }
+
+    #[test]
+    fn errors_name_the_parameter() {
+        for (query, says) in [
+            ("n=0", "n is \"0\"; it must be a whole number from 1 to 100000"),
+            ("n=-1", "n is \"-1\""),
+            ("n=1e3", "n is \"1e3\""),
+            ("n=99999999999999999999999", "n is \"99999999999999999999999\""),
+            ("by=luck", "by is \"luck\"; it must be one of cpu, mem, both"),
+            ("cpu_delta=NaN", "cpu_delta is \"NaN\"; it must be a number, 0 or more"),
+            ("cpu_delta=-0.1", "cpu_delta"),
+            ("mem_delta=inf", "mem_delta"),
+            ("explain=perhaps", "explain is \"perhaps\"; it must be true or false"),
+            ("m=1", "no parameter is named \"m\"; there are: n, by, cpu_delta, mem_delta, explain"),
+            ("n=1&n=2", "n is given twice"),
+            ("%ff=1", "no parameter is named"),
+            ("&&&=&", "no parameter is named \"\""),
+        ] {
+            let e = best(&uri(query)).expect_err(query);
+            assert!(matches!(e, Error::BadRequest(_)) && e.to_string().contains(says), "{query}: {e}");
+        }
+        let e = nodes(&uri("state=Alive")).expect_err("case matters").to_string();
+        assert_eq!(e, "state is \"Alive\"; it must be one of alive, suspect, down, left");
+    }
+}
