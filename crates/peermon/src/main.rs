@@ -1,2 +1,15 @@
 //! One binary: the daemon and every tool.
-fn main() {}
+
+mod cli;
+mod commands;
+mod failure;
+mod output;
+#[cfg(test)]
+mod testing;
+
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -28,15 +28,17 @@ pub struct Chosen {
 impl Chosen {
     /// Why it stands where it stands, in sentences for people.
     pub fn reasons(&self, query: &Query) -> Vec<String> {
-        let gb = |b: f64| b / 1e9;
+        // Amounts as `free -h` and the table of nodes show them, the delta as people write it.
+        let gib = |b: f64| b / (1024.0 * 1024.0 * 1024.0);
+        let gb = query.mem_delta / 1e9;
         let mut reasons = vec![match query.by {
             By::Cpu => format!("load per core {:.2}", self.load_per_core),
-            By::Mem => format!("{:.1} GB of memory available", gb(self.available)),
+            By::Mem => format!("{:.1} GiB of memory available", gib(self.available)),
             By::Both => format!(
-                "{:.1} GB of memory available / (1 + {:.2} load per core) = {:.1} GB",
-                gb(self.available),
+                "{:.1} GiB of memory available / (1 + {:.2} load per core) = {:.1} GiB",
+                gib(self.available),
                 self.load_per_core,
-                gb(self.score)
+                gib(self.score)
             ),
         }];
         reasons.push(match self.better {
@@ -47,8 +49,8 @@ impl Chosen {
         if self.equals > 1 {
             let deltas = match query.by {
                 By::Cpu => format!("{} load per core", query.cpu_delta),
-                By::Mem => format!("{:.1} GB", gb(query.mem_delta)),
-                By::Both => format!("{} load per core and {:.1} GB", query.cpu_delta, gb(query.mem_delta)),
+                By::Mem => format!("{gb} GB"),
+                By::Both => format!("{} load per core and {gb} GB", query.cpu_delta),
             };
             reasons.push(format!("one of {} that count as equal (within {deltas}): placed among them by lot", self.equals));
         }

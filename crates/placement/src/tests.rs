@@ -190,7 +190,7 @@ fn nodes_beyond_n_are_told_their_place() {
     let words: Vec<_> = ranking.left_out.iter().map(|(_, r)| r.to_string()).collect();
     assert_eq!(words, ["usable, but number 2 of 3 and 1 asked for", "usable, but number 3 of 3 and 1 asked for"]);
     let reasons = rank(&table(&machines), &all(By::Both), TAKEN, 1).best[1].reasons(&all(By::Both));
-    assert_eq!(reasons, ["90.0 GB of memory available / (1 + 0.00 load per core) = 90.0 GB", "1 usable node is better"]);
+    assert_eq!(reasons, ["83.8 GiB of memory available / (1 + 0.00 load per core) = 83.8 GiB", "1 usable node is better"]);
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! The command line: what is common to all commands, and how the program ends.
+
+use crate::Failure;
+use crate::commands::Command;
+use crate::output::{Output, Screen, clean};
+use clap::Parser;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Which machine should I use now, what is going on everywhere, and why?
+///
+/// Every machine runs `peermon daemon`. The daemons tell each other how they are, so each of them knows every machine, about
+/// a second old. All other commands ask the daemon of this machine.
+#[derive(Parser, Debug)]
+#[command(name = "peermon", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  peermon demo                      a small cluster on this machine, to look at
+  peermon daemon                    run a node
+  peermon nodes                     every node there is
+  ssh $(peermon best)               log in to the best one")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which daemon is asked.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// The daemon to ask: http://HOST:PORT or the path of its socket. Otherwise the default places are tried
+    #[arg(long, global = true, env = "PEERMON_API", value_name = "URL|SOCKET", help_heading = "Daemon")]
+    pub(crate) api: Option<String>,
+    /// A file with the daemon's API token, needed where its API is open to other machines
+    #[arg(long, global = true, env = "PEERMON_TOKEN_FILE", value_name = "FILE", help_heading = "Daemon")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// Runs the command line: 0 only if it succeeded, 1 if it failed, 2 if it could not be understood.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let mut out = BufWriter::new(stdout);
+    let mut hints = stderr.lock();
+    let mut output = Output { out: &mut out, hints: &mut hints, screen: Screen::of_stdout() };
+    let result = cli.command.run(&cli.place, &mut output);
+    let result = result.and_then(|()| Ok(out.flush()?));
+    match result {
+        Ok(()) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(e) => {
+            // If not even this can be said, the exit code has to.
+            out.flush().ok();
+            let lines = e.to_string();
+            let text: Vec<_> = lines.lines().map(clean).collect();
+            writeln!(hints, "peermon: {}", text.join("\n")).ok();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The commands: one file each, and this list.
+
+mod best;
+mod completions;
+mod events;
+mod invite;
+mod key;
+mod man;
+mod nodes;
+mod show;
+mod status;
+
+use crate::Failure;
+use crate::cli::Place;
+fn connect(_: &Place) -> Result<Box<dyn peermon_api::Service>, Failure> {
+    Err(Failure::new("x"))
+}
+use crate::output::Output;
+use clap::Subcommand;
+
+/// What can be asked for.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    Invite(invite::Args),
+    Nodes(nodes::Args),
+    Show(show::Args),
+    Best(best::Args),
+    Status(status::Args),
+    Key(key::Args),
+    Events(events::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    /// Runs it.
+    pub(crate) fn run(self, place: &Place, output: &mut Output<'_>) -> Result<(), Failure> {
+        match self {
+            Command::Invite(args) => invite::run(&args, &*connect(place)?, output),
+            Command::Nodes(args) => nodes::run(&args, &*connect(place)?, output),
+            Command::Show(args) => show::run(&args, &*connect(place)?, output),
+            Command::Best(args) => best::run(&args, &*connect(place)?, output),
+            Command::Status(args) => status::run(&args, &*connect(place)?, output),
+            Command::Key(args) => key::run(&args, &*connect(place)?, output),
+            Command::Events(args) => events::run(&args, &*connect(place)?, output),
+            Command::Completions(args) => completions::run(&args, output),
+            Command::Man(args) => man::run(&args, output),
+        }
+    }
+}

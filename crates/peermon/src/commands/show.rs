@@ -1,0 +1,120 @@
+use super::nodes::{state_name, state_style};
+use crate::Failure;
+use crate::output::{Cell, Column, Output, Table, age, clean, moment, pretty, seconds, short_number, unit_of};
+use owo_colors::Style;
+use peermon_api::{FactValue, NodeView, Service};
+
+/// Show everything known about one node
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  peermon show node-1
+  peermon show 3f9a                 by the first digits of its id
+  peermon show node-1 --json | jq '.vitals[\"load.1\"]'")]
+pub(crate) struct Args {
+    /// Its name, its id, or the first 4 or more digits of its id
+    node: String,
+    /// Print a JSON object, with numbers in base units
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
+    let node = service.node(&args.node)?;
+    if args.json {
+        return output.json(&node);
+    }
+    head(&node, output)?;
+    vitals(&node, output)?;
+    facts(&node, output)
+}
+
+fn head(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
+    let s = output.screen;
+    let this = if n.this { " (this node)" } else { "" };
+    let state = s.paint(state_name(n.state), state_style(n.state));
+    output.line(&format!("{}{this}, {state} for {}", s.paint(&clean(&n.name), Style::new().bold()), seconds(n.state_seconds)))?;
+    let addresses = if n.addresses.is_empty() { "none known".to_string() } else { n.addresses.join(", ") };
+    let values = n.age_seconds.map_or("none have come yet".to_string(), |a| format!("{} old", age(a)));
+    let mut lines = vec![
+        ("id", n.id.clone()),
+        ("addresses", addresses),
+        ("values", format!("{values}, published every {}", seconds(n.period_seconds))),
+        ("incarnation", n.incarnation.to_string()),
+    ];
+    lines.extend(n.notices.iter().map(|notice| ("notice", format!("{}: {}", notice.topic, notice.text))));
+    for (what, text) in lines {
+        output.entry(what, &text)?;
+    }
+    Ok(())
+}
+
+fn vitals(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
+    if n.vitals.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        Column::text("  VITAL", 255),
+        Column::number("VALUE", 255),
+        Column::text("WHAT IT SAYS", 10).shrinks_to(20),
+    ]);
+    for (name, value) in &n.vitals {
+        let known = peermon_model::vitals::find(name);
+        let value = unit_of(name).map_or_else(|| short_number(*value), |u| pretty(u, *value));
+        table.row(vec![
+            Cell::new(format!("  {name}")),
+            Cell::new(value),
+            Cell::new(known.map_or("This node's own.", |v| &v.attribute.help)).styled(Style::new().dimmed()),
+        ]);
+    }
+    output.line("")?;
+    table.print(output.out, output.screen)
+}
+
+fn facts(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
+    if n.facts.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&[Column::text("  FACT", 255), Column::text("VALUE", 255).shrinks_to(20)]);
+    for (name, value) in &n.facts {
+        let value = match value {
+            FactValue::Text(t) => t.clone(),
+            FactValue::Number(t) if name == "boot.time" => moment(*t),
+            FactValue::Number(v) => unit_of(name).map_or_else(|| short_number(*v), |u| pretty(u, *v)),
+        };
+        table.row(vec![Cell::new(format!("  {name}")), Cell::new(value)]);
+    }
+    output.line("")?;
+    table.print(output.out, output.screen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{Screen, collected};
+    use crate::testing::{Fake, check_text, terminal};
+
+    fn show(node: &str, json: bool, screen: Screen) -> (String, Result<(), Failure>) {
+        let (out, _, result) = collected(screen, |o| run(&Args { node: node.to_string(), json }, &Fake::five(), o));
+        (out, result)
+    }
+
+    #[test]
+    fn pages() {
+        check_text("show_pipe.txt", &show("here-1", false, Screen::PIPE).0);
+        check_text("show_60.txt", &show("here-1", false, terminal(60)).0);
+        check_text("show_unheard.txt", &show("0505", false, terminal(80)).0);
+    }
+
+    #[test]
+    fn json_is_one_object() {
+        let v: serde_json::Value = serde_json::from_str(&show("here-1", true, Screen::PIPE).0).expect("JSON");
+        assert_eq!(v["notices"][0]["topic"], "maintenance");
+    }
+
+    #[test]
+    fn an_unknown_node_is_named() {
+        let (_, result) = show("nobody", false, Screen::PIPE);
+        assert_eq!(result.expect_err("no such node").to_string(), "there is no node nobody; `peermon nodes` lists all");
+    }
+}

@@ -1,0 +1,228 @@
+//! What the tests of commands share: a service with a table that never changes, and texts to compare with.
+
+use crate::output::Screen;
+use peermon_api::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A terminal of so many columns, without colours.
+pub(crate) fn terminal(width: usize) -> Screen {
+    Screen { terminal: true, width: Some(width), colour: false }
+}
+
+/// Compares with the file `tests/expected/FILE`; `UPDATE_EXPECTED=1` writes it instead, to be read in the diff.
+pub(crate) fn check_text(file: &str, got: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected").join(file);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, got).expect("the expected text can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == got,
+        "{file} differs.\nexpected:\n{expected}\ngot:\n{got}\nIf it is meant, run the test with UPDATE_EXPECTED=1."
+    );
+}
+
+/// A daemon's answers, made up.
+pub(crate) struct Fake {
+    nodes: Vec<NodeView>,
+    best: BestAnswer,
+}
+
+fn node(number: u8, name: &str, state: State, age: Option<f64>, source: Option<&str>, vitals: &[(&str, f64)]) -> NodeView {
+    let text = |t: &str| FactValue::Text(t.to_string());
+    let mut facts = BTreeMap::from([
+        ("host.name".to_string(), text("bench")),
+        ("cpu.threads".to_string(), FactValue::Number(8.0)),
+        ("mem.total".to_string(), FactValue::Number(32.0 * 1073741824.0)),
+        ("os.name".to_string(), text("Debian GNU/Linux 12")),
+        ("boot.time".to_string(), FactValue::Number(1_700_000_000.0)),
+        ("nic.eth0.speed".to_string(), FactValue::Number(1e10)),
+        ("label.room".to_string(), text("b\u{1b}[31m12")),
+    ]);
+    if let Some(s) = source {
+        facts.insert("source".to_string(), text(s));
+    }
+    NodeView {
+        name: name.to_string(),
+        id: format!("{number:02x}").repeat(32),
+        addresses: vec![format!("127.0.0.1:4000{number}")],
+        state,
+        state_seconds: 75.0,
+        age_seconds: age,
+        incarnation: 3,
+        period_seconds: 1.0,
+        facts,
+        vitals: vitals.iter().map(|(n, v)| ((*n).to_string(), *v)).collect(),
+        notices: vec![],
+        this: number == 1,
+    }
+}
+
+fn vitals(busy: f64, load: f64, available: f64) -> [(&'static str, f64); 6] {
+    [
+        ("cpu.busy", busy),
+        ("load.1", load),
+        ("mem.available", available * 1073741824.0),
+        ("disk.busy", 0.03),
+        ("net.rx.rate", 1_250_000.0),
+        ("net.tx.rate", 800.0),
+    ]
+}
+
+impl Fake {
+    /// A cluster such as the demo's, with one node down and one not heard from.
+    pub(crate) fn five() -> Fake {
+        let mut nodes = vec![
+            node(1, "here-1", State::Alive, Some(0.42), None, &vitals(0.12, 0.6, 24.1)),
+            node(2, "here-2", State::Alive, Some(4.0), None, &vitals(0.13, 0.6, 24.1)),
+            node(3, "replay-busy-with-a-long-name", State::Suspect, Some(1.3), Some("replay busy"), &vitals(1.0, 17.25, 3.5)),
+            node(4, "replay-idle", State::Down, Some(200.0), Some("replay idle"), &vitals(0.004, 0.0, 30.9)),
+            node(5, "機械", State::Alive, None, None, &[]),
+        ];
+        nodes[0].notices.push(NoticeView { topic: "maintenance".to_string(), text: "reboots at 18:00".to_string() });
+        let chosen = |n: &NodeView, score: f64, reasons: &[&str]| BestNode {
+            name: n.name.clone(),
+            id: n.id.clone(),
+            address: "127.0.0.1".to_string(),
+            score,
+            reasons: reasons.iter().map(|r| (*r).to_string()).collect(),
+            age_seconds: n.age_seconds.expect("a chosen node has values"),
+        };
+        let best = vec![
+            chosen(
+                &nodes[1],
+                25.85e9,
+                &["25.9 GiB of memory available / (1 + 0.07 load per core) = 24.1 GiB", "no usable node is better"],
+            ),
+            chosen(
+                &nodes[0],
+                25.85e9,
+                &["25.9 GiB of memory available / (1 + 0.07 load per core) = 24.1 GiB", "no usable node is better"],
+            ),
+        ];
+        let out = |n: &NodeView, reason: &str| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: reason.to_string() };
+        let left_out =
+            vec![out(&nodes[3], "down: it answers nobody (for 75 s)"), out(&nodes[4], "no values have come from it yet")];
+        Fake { nodes, best: BestAnswer { best, left_out } }
+    }
+
+    /// A node that has met nobody.
+    pub(crate) fn alone() -> Fake {
+        let Fake { mut nodes, .. } = Fake::five();
+        nodes.truncate(1);
+        Fake { nodes, best: BestAnswer::default() }
+    }
+
+    /// A daemon that only listens and has heard nobody.
+    pub(crate) fn empty() -> Fake {
+        Fake { nodes: vec![], best: BestAnswer::default() }
+    }
+
+    /// Nodes, but none to offer.
+    pub(crate) fn nobody_usable() -> Fake {
+        let Fake { nodes, best } = Fake::five();
+        Fake { nodes, best: BestAnswer { best: vec![], ..best } }
+    }
+
+    /// Two nodes of one name.
+    pub(crate) fn namesakes() -> Fake {
+        let Fake { mut nodes, .. } = Fake::five();
+        nodes.truncate(2);
+        nodes[1].name = nodes[0].name.clone();
+        Fake { nodes, best: BestAnswer::default() }
+    }
+}
+
+impl Service for Fake {
+    fn nodes(&self, query: &NodesQuery) -> Result<Vec<NodeView>, Error> {
+        Ok(self.nodes.iter().filter(|n| query.state.is_none_or(|s| n.state == s)).cloned().collect())
+    }
+
+    fn node(&self, name: &str) -> Result<NodeView, Error> {
+        let found = self.nodes.iter().find(|n| n.name == name || n.id.starts_with(name)).cloned();
+        found.ok_or_else(|| Error::NotFound(format!("there is no node {name}; `peermon nodes` lists all")))
+    }
+
+    fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
+        let best = self.best.best.iter().take(query.n).cloned().collect();
+        let left_out = if query.explain { self.best.left_out.clone() } else { vec![] };
+        Ok(BestAnswer { best, left_out })
+    }
+
+    fn status(&self) -> Result<Status, Error> {
+        Ok(Status {
+            name: "here-1".to_string(),
+            id: "01".repeat(32),
+            version: "0.1.0".to_string(),
+            incarnation: 3,
+            uptime_seconds: 312.0,
+            listen: vec!["127.0.0.1:40001".to_string()],
+            api: vec!["/run/peermon/peermon.sock".to_string(), "http://127.0.0.1:19811".to_string()],
+            period_seconds: 1.0,
+            nodes: BTreeMap::from([("alive".to_string(), 3), ("suspect".to_string(), 1), ("down".to_string(), 1)]),
+            links: vec![
+                LinkView {
+                    name: "here-2".to_string(),
+                    address: "127.0.0.1:40002".to_string(),
+                    rtt_seconds: Some(0.000_21),
+                    role: "ring".to_string(),
+                },
+                LinkView {
+                    name: "0505a0b1".to_string(),
+                    address: "[fd00::5]:19810".to_string(),
+                    rtt_seconds: None,
+                    role: "extra".to_string(),
+                },
+            ],
+            age_mean_seconds: Some(0.52),
+            age_max_seconds: Some(1.3),
+            cpu_share: Some(0.0042),
+            resident_bytes: Some(12_700_000),
+            clock_locked: true,
+            clock_error_seconds: 0.000_12,
+            seeds_waiting: vec!["10.0.0.9:19810".to_string()],
+            counters: BTreeMap::from([
+                ("gossip.dropped.replayed".to_string(), 2),
+                ("gossip.dropped.forged".to_string(), 0),
+                ("gossip.sent.bytes".to_string(), 123_456),
+            ]),
+            collectors: vec![
+                CollectorView { name: "cpu".to_string(), seconds: 0.000_031, failure: None },
+                CollectorView {
+                    name: "filesystem".to_string(),
+                    seconds: 2.0,
+                    failure: Some("/mnt/dead does not answer".to_string()),
+                },
+            ],
+        })
+    }
+
+    fn events(&self) -> Result<EventStream, Error> {
+        let (sink, stream) = EventStream::pair();
+        let (name, id) = ("replay-idle".to_string(), "04".repeat(32));
+        sink.send(Event::Member { name: name.clone(), id: id.clone(), state: State::Down, incarnation: 3 });
+        sink.send(Event::Record { name, id, incarnation: 4, sequence: 1 });
+        sink.send(Event::Lost { count: 7 });
+        Ok(stream)
+    }
+
+    fn invite(&self) -> Result<Invitation, Error> {
+        Ok(Invitation { token: "pm1-token".to_string(), addresses: vec!["10.0.0.1:19810".to_string()] })
+    }
+
+    fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, Error> {
+        Ok(JoinAnswer { contacting: request.addresses.clone(), new_cluster: request.token.is_some() })
+    }
+
+    fn keys(&self) -> Result<Vec<KeyView>, Error> {
+        Ok(vec![KeyView { id: 1, sending: true, held_by: 3, of: 3, fingerprint: "a1b2c3d4".to_string() }])
+    }
+
+    fn rotate_key(&self) -> Result<Vec<KeyView>, Error> {
+        Ok(vec![
+            KeyView { id: 1, sending: true, held_by: 3, of: 3, fingerprint: "a1b2c3d4".to_string() },
+            KeyView { id: 2, sending: false, held_by: 1, of: 3, fingerprint: "0badcafe".to_string() },
+        ])
+    }
+}
