@@ -1,0 +1,192 @@
+//! All collectors: one file each, one line in [`COLLECTORS`] each.
+
+mod cpu;
+pub(crate) mod custom;
+mod disks;
+mod filesystems;
+mod load;
+mod memory;
+mod net;
+mod pressure;
+mod process;
+mod procs;
+mod sockets;
+mod tcp;
+mod temperature;
+mod uptime;
+mod users;
+
+use crate::error::CollectError;
+use crate::hot_file::HotFile;
+use crate::root::Root;
+use crate::text::Text;
+use peermon_model::{Attribute, Instant, Sample};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Reads one part of the host, once a round. It keeps former counters itself, to tell rates.
+pub trait Collector: Send {
+    /// Adds what it reads now to `out`. What this kernel lacks it leaves out.
+    ///
+    /// # Errors
+    /// If a file cannot be read or does not say what it should; samples it added before that are right and stay.
+    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError>;
+}
+
+/// What a collector is told in a round.
+#[derive(Clone)]
+pub struct Round {
+    /// Now.
+    pub now: Instant,
+    /// What several collectors read.
+    stat: Arc<SharedFile>,
+}
+
+impl Round {
+    /// The round at `now`.
+    pub fn new(now: Instant, setup: &Setup) -> Self {
+        Round { now, stat: Arc::clone(&setup.stat) }
+    }
+
+    /// `/proc/stat`, read once a round for all: on big machines the kernel adds up thousands of counters for it.
+    pub(crate) fn stat(&self) -> Result<SharedText<'_>, CollectError> {
+        self.stat.read(self.now)
+    }
+}
+
+/// What a collector is made with.
+#[derive(Clone)]
+pub struct Setup {
+    /// The machine to read.
+    pub root: Root,
+    /// The values configuration adds.
+    pub custom: Arc<[custom::CustomValue]>,
+    stat: Arc<SharedFile>,
+}
+
+impl Setup {
+    /// For the machine at `root`, with the values that configuration adds.
+    pub fn new(root: &Root, custom: &[custom::CustomValue]) -> Self {
+        Setup { root: root.clone(), custom: custom.into(), stat: Arc::new(SharedFile::new(root, "proc/stat")) }
+    }
+
+    pub(crate) fn hot(&self, path: &str) -> HotFile {
+        HotFile::new(self.root.path(path))
+    }
+}
+
+/// A line in the list of collectors.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The collector's name in reports and in configuration.
+    pub name: &'static str,
+    /// Everything it may give (custom values aside).
+    pub attributes: &'static [&'static Attribute],
+    /// Makes one, which opens and reads nothing yet.
+    pub make: fn(&Setup) -> Box<dyn Collector>,
+}
+
+const fn entry(
+    name: &'static str,
+    attributes: &'static [&'static Attribute],
+    make: fn(&Setup) -> Box<dyn Collector>,
+) -> Entry {
+    Entry { name, attributes, make }
+}
+
+/// All collectors, in the order in which they run. Those that may wait for something outside the kernel come last.
+pub static COLLECTORS: &[Entry] = &[
+    entry("cpu", cpu::ATTRIBUTES, cpu::make),
+    entry("load", load::ATTRIBUTES, load::make),
+    entry("procs", procs::ATTRIBUTES, procs::make),
+    entry("memory", memory::ATTRIBUTES, memory::make),
+    entry("pressure", pressure::ATTRIBUTES, pressure::make),
+    entry("disks", disks::ATTRIBUTES, disks::make),
+    entry("tcp", tcp::ATTRIBUTES, tcp::make),
+    entry("sockets", sockets::ATTRIBUTES, sockets::make),
+    entry("uptime", uptime::ATTRIBUTES, uptime::make),
+    entry("process", process::ATTRIBUTES, process::make),
+    entry("users", users::ATTRIBUTES, users::make),
+    entry("net", net::ATTRIBUTES, net::make),
+    entry("temperature", temperature::ATTRIBUTES, temperature::make),
+    entry("filesystems", filesystems::ATTRIBUTES, filesystems::make),
+    entry("custom", &[], custom::make),
+];
+
+/// The attributes of all collectors and of the runner, for [`peermon_model::Catalogue::new`].
+pub fn attribute_lists() -> impl Iterator<Item = &'static [&'static Attribute]> {
+    COLLECTORS.iter().map(|e| e.attributes).chain([crate::runner::ATTRIBUTES])
+}
+
+/// A file that several collectors read, once a round.
+struct SharedFile {
+    state: Mutex<(HotFile, Option<(Instant, Vec<u8>)>)>,
+    path: std::path::PathBuf,
+}
+
+impl SharedFile {
+    fn new(root: &Root, path: &str) -> Self {
+        let path = root.path(path);
+        SharedFile { state: Mutex::new((HotFile::new(path.clone()), None)), path }
+    }
+
+    fn read(&self, now: Instant) -> Result<SharedText<'_>, CollectError> {
+        let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, held) = &mut *guard;
+        if held.as_ref().is_none_or(|(at, _)| *at != now) {
+            let mut bytes = held.take().map(|(_, b)| b).unwrap_or_default();
+            let text = file.read()?;
+            bytes.clear();
+            bytes.extend_from_slice(text.bytes);
+            *held = Some((now, bytes));
+        }
+        Ok(SharedText { guard, path: &self.path })
+    }
+}
+
+/// A shared file's text, held while it is read.
+pub(crate) struct SharedText<'a> {
+    guard: MutexGuard<'a, (HotFile, Option<(Instant, Vec<u8>)>)>,
+    path: &'a Path,
+}
+
+impl SharedText<'_> {
+    pub(crate) fn text(&self) -> Text<'_> {
+        let bytes = self.guard.1.as_ref().map(|(_, b)| b.as_slice()).unwrap_or_default();
+        Text { file: self.path, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peermon_model::{Catalogue, limits::ATTRIBUTE_NAME_BYTES_MAX};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn names_are_well_formed_and_mean_one_thing() {
+        let catalogue = Catalogue::new(attribute_lists());
+        let mut prometheus = BTreeMap::new();
+        for a in catalogue.iter() {
+            let rest = a.name.replace("{}", "x");
+            assert!(rest.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_')), "{}", a.name);
+            assert!(a.name.len() <= ATTRIBUTE_NAME_BYTES_MAX && a.help.ends_with('.'), "{}: {}", a.name, a.help);
+            if let Some(p) = &a.prometheus {
+                let key = (p.name, p.labels);
+                assert_eq!(prometheus.insert(key, &a.name), None, "{} has two attributes", p.name);
+                // These have several labels instead, which their samples carry.
+                let labelled = ["node_filesystem_", "node_hwmon_"].iter().any(|l| p.name.starts_with(l));
+                assert_eq!(p.instance_label.is_empty(), labelled || !a.name.contains("{}"), "{}", a.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_vital_of_a_host_has_a_collector() {
+        let elsewhere = ["gpu.busy", "gpu.mem.used", "health"];
+        for v in peermon_model::vitals::VITALS {
+            let n = COLLECTORS.iter().filter(|e| e.attributes.iter().any(|a| a.name == v.attribute.name)).count();
+            assert_eq!(n, usize::from(!elsewhere.contains(&&*v.attribute.name)), "{}", v.attribute.name);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Every limit of this crate, by name, with its reason.
+
+use std::time::Duration;
+
+/// Bytes of one file a collector reads. `/proc/stat` of a machine with 8,000 processors has about 1 MB.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a file that holds one value (`/sys` attributes have at most a page).
+pub const VALUE_FILE_BYTES_MAX: usize = 4096;
+/// How long one collector may take in a round before it is abandoned. The slowest one needs about 1 ms; the rest is room
+/// for a machine whose processors are oversubscribed many times.
+pub const COLLECTOR_TIME_MAX: Duration = Duration::from_millis(250);
+/// How long a whole round may take: half of the usual period, so that a round never runs into the next.
+pub const ROUND_TIME_MAX: Duration = Duration::from_millis(500);
+/// Rounds a collector that hangs again and again is left alone for, at most.
+pub const HUNG_PAUSE_ROUNDS_MAX: u64 = 64;
+/// Threads that may be stuck in collectors. Every collector can hold one; more hang only if something is very wrong.
+pub const HUNG_COLLECTORS_MAX: usize = 8;
+/// How long one `statfs` may take before its file system is skipped. Both times must fit in [`COLLECTOR_TIME_MAX`].
+pub const STATFS_TIME_MAX: Duration = Duration::from_millis(60);
+/// How long all `statfs` of one look may take.
+pub const STATFS_ROUND_TIME_MAX: Duration = Duration::from_millis(150);
+/// Threads that may be stuck in `statfs`: one dead server rarely has more mounts on one machine, and each costs 8 KB.
+pub const HUNG_STATFS_MAX: usize = 8;
+/// Of these, threads only file systems on local disks may get stuck in, so that dead servers never hide local disks.
+pub const HUNG_STATFS_LOCAL: usize = 2;
+/// How often file systems are looked at: their numbers move slowly, and each look at a network mount asks its server.
+pub const FILE_SYSTEMS_INTERVAL: Duration = Duration::from_secs(10);
+/// File systems shown; a machine with more usually has one mount per container.
+pub const FILE_SYSTEMS_MAX: usize = 256;
+/// Network interfaces shown; a container host may have thousands of virtual ones.
+pub const INTERFACES_MAX: usize = 256;
+/// How often speed, duplex, MTU and the like are read: some drivers ask the hardware.
+pub const LINK_INTERVAL: Duration = Duration::from_secs(15);
+/// Disks shown; big storage servers have some hundred.
+pub const DISKS_MAX: usize = 1024;
+/// Sensors read; big servers have about one per core and a few more.
+pub const SENSORS_MAX: usize = 512;
+/// How often sensors are read: some sit behind buses that need milliseconds.
+pub const SENSORS_INTERVAL: Duration = Duration::from_secs(10);
+/// Values that configuration may add.
+pub const CUSTOM_VALUES_MAX: usize = 64;
+/// Network interfaces whose facts are told: they travel in a record of about 1 KB.
+pub const FACT_INTERFACES_MAX: usize = 8;
+/// How long gathering facts may take before the former ones are used: an Ethernet driver may wait for its firmware.
+pub const FACTS_TIME_MAX: Duration = Duration::from_secs(2);
+/// Bytes of a machine trace: a day at one line a second.
+pub const TRACE_BYTES_MAX: usize = 16 << 20;
+/// Stack of this crate's threads. They go a few calls deep and hold no large arrays.
+pub(crate) const THREAD_STACK_BYTES: usize = 256 << 10;

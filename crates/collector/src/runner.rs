@@ -1,0 +1,223 @@
+//! One round of all collectors, whatever each of them does.
+
+use crate::attributes::attributes;
+use crate::collect::custom::{CustomValue, check_count};
+use crate::collect::{COLLECTORS, Collector, Entry, Round, Setup};
+use crate::error::ConfigError;
+use crate::facts;
+use crate::lane::{Lane, NotRun, Outcome, Patience};
+use crate::limits::{COLLECTOR_TIME_MAX, FACTS_TIME_MAX, HUNG_COLLECTORS_MAX, HUNG_PAUSE_ROUNDS_MAX, ROUND_TIME_MAX};
+use crate::root::Root;
+use peermon_model::Unit::{Count, None as NoUnit, Seconds};
+use peermon_model::{Attribute, CollectorReport, Facts, Instant, Sample, Samples};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+attributes! {
+    DURATION = &Attribute::gauge("collector.{}.seconds", Seconds, "How long the collector's last run took.").prom("node_scrape_collector_duration_seconds", "collector", &[]);
+    SUCCESS = &Attribute::gauge("collector.{}.success", NoUnit, "Whether the collector's last run succeeded: 1 or 0.").prom("node_scrape_collector_success", "collector", &[]);
+    FAILURES = &Attribute::counter("collector.{}.failures", Count, "Runs of the collector that failed.");
+}
+
+/// Where rounds of samples come from: this host, or a recorded machine.
+pub trait Source: Send {
+    /// Everything it measures now. Rates are over the time since the former round.
+    fn round(&mut self, now: Instant) -> Samples;
+    /// What rarely changes. Takes longer than a round; ask every few minutes at most.
+    fn facts(&mut self) -> Facts;
+}
+
+/// What may be chosen about the collectors.
+#[derive(Clone, Default, Debug)]
+pub struct Config {
+    /// Values that configuration adds. Default: none; at most [`crate::limits::CUSTOM_VALUES_MAX`].
+    pub custom: Vec<CustomValue>,
+    /// Names of collectors that do not run. Default: none. What they would give is absent, vitals among it.
+    pub without: Vec<String>,
+}
+
+/// All collectors of a host.
+///
+/// They run on one worker thread. One that does not return in time is abandoned with that thread and reported; the others go
+/// on, with their state, on a new one. When it returns it is tried again, after a pause that doubles each time.
+pub struct Runner {
+    setup: Setup,
+    places: Vec<Place>,
+    lane: Lane<usize, Work, Round, Result<(), String>>,
+    rounds: u64,
+    samples_expected: usize,
+    facts_lane: Lane<(), (), Root, Facts>,
+    facts: Facts,
+}
+
+/// One collector's place in the list.
+struct Place {
+    entry: Entry,
+    label: Arc<str>,
+    /// Away while it hangs.
+    work: Option<Work>,
+    took: Duration,
+    failures: u64,
+    hung_in_a_row: u32,
+    rest_until: u64,
+}
+
+/// A collector with the samples it gave.
+struct Work {
+    entry: Entry,
+    setup: Setup,
+    collector: Box<dyn Collector>,
+    out: Vec<Sample>,
+}
+
+impl Runner {
+    /// All collectors of the machine at `root`. Nothing is read yet.
+    ///
+    /// # Errors
+    /// If the configuration names a collector that does not exist or adds too many values.
+    pub fn new(root: &Root, config: Config) -> Result<Self, ConfigError> {
+        let names = || COLLECTORS.iter().map(|e| e.name);
+        if let Some(given) = config.without.iter().find(|w| !names().any(|n| n == **w)) {
+            return Err(ConfigError::NoSuchCollector { given: given.clone(), known: names().collect::<Vec<_>>().join(", ") });
+        }
+        check_count(&config.custom)?;
+        let entries = COLLECTORS.iter().filter(|e| !config.without.iter().any(|w| w == e.name)).copied();
+        let patience = Patience { piece: COLLECTOR_TIME_MAX, call: ROUND_TIME_MAX, stuck_max: HUNG_COLLECTORS_MAX };
+        Ok(Runner::with(Setup::new(root, &config.custom), entries, patience))
+    }
+
+    fn with(setup: Setup, entries: impl Iterator<Item = Entry>, patience: Patience) -> Self {
+        let place = |entry: Entry| Place {
+            entry,
+            label: entry.name.into(),
+            work: Some(Work::new(entry, &setup)),
+            took: Duration::ZERO,
+            failures: 0,
+            hung_in_a_row: 0,
+            rest_until: 0,
+        };
+        let facts_patience = Patience { piece: FACTS_TIME_MAX, call: FACTS_TIME_MAX, stuck_max: 1 };
+        Runner {
+            places: entries.map(place).collect(),
+            lane: Lane::new("peermon-collect", Work::run, patience),
+            rounds: 0,
+            samples_expected: 0,
+            facts_lane: Lane::new("peermon-facts", |(), root| facts::gather(root), facts_patience),
+            facts: Facts::default(),
+            setup,
+        }
+    }
+
+    /// What kept a collector from running or finishing, for its report.
+    fn fail(&mut self, place: usize, took: Duration, why: String) -> CollectorReport {
+        let p = &mut self.places[place];
+        p.failures += 1;
+        p.took = took;
+        CollectorReport { collector: p.entry.name, duration: took, failure: Some(why) }
+    }
+
+    fn take_back(&mut self) {
+        for (place, work) in self.lane.returned() {
+            let p = &mut self.places[place];
+            p.hung_in_a_row += 1;
+            let pause = (1_u64 << (p.hung_in_a_row - 1).min(32)) - 1;
+            p.rest_until = self.rounds + pause.min(HUNG_PAUSE_ROUNDS_MAX);
+            p.work = Some(work);
+        }
+    }
+
+    fn report(&mut self, place: usize, outcome: Outcome<Work, Result<(), String>>, list: &mut Vec<Sample>) -> CollectorReport {
+        match outcome {
+            Outcome::Done { mut state, result, took } => {
+                list.append(&mut state.out);
+                let p = &mut self.places[place];
+                p.work = Some(state);
+                p.took = took;
+                p.hung_in_a_row = 0;
+                match result {
+                    Ok(()) => CollectorReport { collector: p.entry.name, duration: took, failure: None },
+                    Err(why) => self.fail(place, took, why),
+                }
+            }
+            Outcome::Hung => {
+                let most = COLLECTOR_TIME_MAX.as_millis();
+                self.fail(place, COLLECTOR_TIME_MAX, format!("it has not returned within {most} ms and was abandoned"))
+            }
+            Outcome::NotRun { state, reason } => {
+                self.places[place].work = Some(state);
+                let why = match reason {
+                    NotRun::NoTime => "not run: other collectors took all the time of the round".into(),
+                    NotRun::TooManyStuck => format!("not run: {HUNG_COLLECTORS_MAX} collectors hang already"),
+                    NotRun::NoThread(e) => format!("not run: the system gives no thread: {e}"),
+                };
+                self.fail(place, Duration::ZERO, why)
+            }
+        }
+    }
+
+    /// The report of a collector that had no turn.
+    fn report_absent(&mut self, place: usize) -> CollectorReport {
+        let since = self.lane.hung().find(|(p, _)| **p == place).map(|(_, since)| since);
+        let why = match since {
+            Some(since) => format!("it has not returned for {} s; it is tried again when it does", since.as_secs()),
+            None => "it hung and rests for some rounds".into(),
+        };
+        self.fail(place, since.unwrap_or_default(), why)
+    }
+}
+
+impl Source for Runner {
+    fn round(&mut self, now: Instant) -> Samples {
+        self.rounds += 1;
+        self.take_back();
+        let rounds = self.rounds;
+        let turns = self.places.iter_mut().enumerate().filter(|(_, p)| p.rest_until < rounds);
+        let pieces: Vec<_> = turns.filter_map(|(i, p)| Some((i, p.work.take()?))).collect();
+        let mut list = Vec::with_capacity(self.samples_expected);
+        let mut reports: Vec<Option<CollectorReport>> = self.places.iter().map(|_| None).collect();
+        for (place, outcome) in self.lane.run(pieces, &Round::new(now, &self.setup)) {
+            reports[place] = Some(self.report(place, outcome, &mut list));
+        }
+        let reports: Vec<_> = reports.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| self.report_absent(i))).collect();
+        for (p, r) in self.places.iter().zip(&reports) {
+            let own = [
+                (DURATION, p.took.as_secs_f64()),
+                (SUCCESS, f64::from(u8::from(r.failure.is_none()))),
+                (FAILURES, p.failures as f64),
+            ];
+            let sample = |(attribute, value)| Sample { attribute, instance: Some(Arc::clone(&p.label)), labels: None, value };
+            list.extend(own.map(sample));
+        }
+        self.samples_expected = list.len();
+        Samples { list, reports }
+    }
+
+    fn facts(&mut self) -> Facts {
+        self.facts_lane.returned();
+        let outcome = self.facts_lane.run(vec![((), ())], &self.setup.root);
+        if let Some(((), Outcome::Done { result, .. })) = outcome.into_iter().next() {
+            self.facts = result;
+        }
+        self.facts.clone()
+    }
+}
+
+impl Work {
+    fn new(entry: Entry, setup: &Setup) -> Self {
+        Work { collector: (entry.make)(setup), out: Vec::new(), setup: setup.clone(), entry }
+    }
+
+    fn run(&mut self, round: &Round) -> Result<(), String> {
+        self.out.clear();
+        match catch_unwind(AssertUnwindSafe(|| self.collector.collect(round, &mut self.out))) {
+            Ok(result) => result.map_err(|e| e.to_string()),
+            Err(_) => {
+                // What it was in the middle of is not known: it begins anew.
+                self.out.clear();
+                self.collector = (self.entry.make)(&self.setup);
+                Err("it panicked, which is a mistake in the program; please report what the log says".into())
+            }
+        }
+    }
+}
