@@ -21,4 +21,4 @@ mod wait;
 
 pub use impair::Impairment;
 pub use net::{Family, Host, Testbed, find};
-pub use wait::{Directory, wait_for};
+pub use wait::{Directory, say, wait_for};

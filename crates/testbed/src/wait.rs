@@ -1,4 +1,5 @@
 use anyhow::{Context, Result, bail};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -48,9 +49,9 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            crate::wait::say(&format!("kept for a look: {}", self.path.display()));
+            say(&format!("kept for a look: {}", self.path.display()));
         } else if let Err(e) = std::fs::remove_dir_all(&self.path) {
-            crate::wait::say(&format!("cannot remove {}: {e}", self.path.display()));
+            say(&format!("cannot remove {}: {e}", self.path.display()));
         }
     }
 }
@@ -64,10 +65,11 @@ pub(crate) fn unique_name() -> String {
     format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// One line for whoever reads the test's output.
-#[expect(clippy::print_stderr, reason = "a failed test's own words")]
-pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+/// One line for whoever reads the test's output: what was skipped and why, or what was measured. Unlike `println!`, it is shown
+/// of tests that pass, too.
+pub fn say(line: &str) {
+    // Nobody to say it to is no reason to fail.
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 #[cfg(test)]

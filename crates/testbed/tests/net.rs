@@ -1,6 +1,6 @@
 //! The test bed itself: what it says about the network is so.
 
-use peermon_testbed::{Family, Host, Impairment, Testbed};
+use peermon_testbed::{Family, Host, Impairment, Testbed, say};
 
 /// Sends datagrams to a port where nobody listens, and returns how many arrived there.
 fn arrive(from: &Host, to: &Host, count: usize) -> usize {
@@ -22,7 +22,7 @@ fn refused(host: &Host) -> usize {
 #[test]
 fn hosts_hear_each_other_as_told() {
     if let Err(why) = Testbed::available() {
-        println!("skipped: {why}");
+        say(&format!("skipped: {why}"));
         return;
     }
     let mut bed = Testbed::new(3, Family::Both).expect("a test bed");
