@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use peermon_api::{BestQuery, Event, NextEvent, NodeView, NodesQuery, Service, State};
-use peermon_testbed::{Daemon, Directory, Family, Impairment, Spec, Testbed, wait_for};
+use peermon_testbed::{Daemon, Directory, Family, Impairment, Spec, Testbed, say, wait_for};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -63,6 +63,7 @@ impl Cluster {
             join,
             key,
             config: format!("discovery.enabled = {}\n", find == Find::Multicast),
+            flags: Vec::new(),
         };
         let binary = Path::new(env!("CARGO_BIN_EXE_peermon"));
         self.daemons.push(Daemon::start(binary, Some(host), &self.directory, spec)?);
@@ -121,14 +122,14 @@ impl Cluster {
 /// Waits for a state and prints how long that took beside how long it may take.
 fn within(bound: Duration, what: &str, look: impl FnMut() -> Result<(), String>) -> Result<()> {
     let took = wait_for(what, bound * MARGIN, look)?;
-    println!("measured: {what}: {:.2} s (bound {:.1} s)", took.as_secs_f64(), bound.as_secs_f64());
+    say(&format!("measured: {what}: {:.2} s (bound {:.1} s)", took.as_secs_f64(), bound.as_secs_f64()));
     Ok(())
 }
 
 /// Runs a test where namespaces are allowed, and says why not where they are not.
 fn on_a_testbed(test: fn() -> Result<()>) {
     if let Err(why) = Testbed::available() {
-        println!("skipped: {why}");
+        say(&format!("skipped: {why}"));
         return;
     }
     if let Err(e) = test() {
@@ -186,7 +187,7 @@ fn two_halves_keep_working_and_heal() {
             oldest = oldest.max(c.oldest(left)?).max(c.oldest(right)?);
             if cut.elapsed() >= CUT { Ok(()) } else { Err("not yet".into()) }
         })?;
-        println!("measured: oldest vitals within a half: {oldest:.2} s (bound {:.1} s)", AGE.as_secs_f64());
+        say(&format!("measured: oldest vitals within a half: {oldest:.2} s (bound {:.1} s)", AGE.as_secs_f64()));
         ensure!(oldest < (AGE * MARGIN).as_secs_f64(), "vitals within a half got {oldest:.1} s old");
         c.complete(left).and(c.complete(right)).map_err(anyhow::Error::msg)?;
         for (i, half) in [(0, left), (2, right)] {
@@ -233,9 +234,9 @@ fn nobody_is_declared_down_at_20_percent_loss() {
                 }
             }
         }
-        println!(
+        say(&format!(
             "measured: {looks} looks at 20 % loss: {suspected} showed a suspect, none a node that is down; oldest vitals {oldest:.2} s"
-        );
+        ));
         ensure!(oldest < (AGE * MARGIN).as_secs_f64(), "vitals got {oldest:.1} s old");
         c.bed.heal()?;
         c.all_see_all(HEAL)

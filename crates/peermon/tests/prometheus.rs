@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use peermon_api::{NodesQuery, Service};
-use peermon_testbed::{Daemon, Directory, Spec, find, wait_for};
+use peermon_testbed::{Daemon, Directory, Spec, find, say, wait_for};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -19,8 +19,9 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // It may have ended already; either way it is gone then.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
@@ -49,6 +50,7 @@ fn daemon(directory: &Directory) -> Result<(Daemon, SocketAddr)> {
         join: Vec::new(),
         key: [3; 32],
         config: "discovery.enabled = false\n".into(),
+        flags: Vec::new(),
     };
     let daemon = Daemon::start(Path::new(env!("CARGO_BIN_EXE_peermon")), None, directory, spec)?;
     wait_for("the daemon's first vitals", PATIENCE, || {
@@ -61,7 +63,7 @@ fn daemon(directory: &Directory) -> Result<(Daemon, SocketAddr)> {
 /// Runs a test if this program is there, and says if it is not.
 fn with(program: &str, package: &str, test: impl FnOnce(&Path) -> Result<()>) {
     let Ok(path) = find(program) else {
-        println!("skipped: no program {program} here: apt-get install {package}");
+        say(&format!("skipped: no program {program} here: apt-get install {package}"));
         return;
     };
     if let Err(e) = test(&path) {
