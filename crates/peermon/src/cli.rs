@@ -59,3 +59,46 @@ pub(crate) fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_a_sentence_for_every_option() {
+        fn check(command: &clap::Command, path: &str) {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Example"), "{path} --help has no example");
+            assert!(command.get_about().is_some(), "{path} says nothing about itself");
+            for a in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                assert!(
+                    a.get_help().is_some() || ["help", "version"].contains(&a.get_id().as_str()),
+                    "{path} {} has no help",
+                    a.get_id()
+                );
+            }
+            command
+                .get_subcommands()
+                .filter(|c| c.get_name() != "help")
+                .for_each(|c| check(c, &format!("{path} {}", c.get_name())));
+        }
+        let mut all = Cli::command();
+        all.build();
+        check(&all, "peermon");
+    }
+
+    #[test]
+    fn commands_that_print_data_have_json() {
+        for name in ["nodes", "show", "best", "status", "events", "invite"] {
+            let all = Cli::command();
+            let command = all.find_subcommand(name).expect(name);
+            assert!(command.get_arguments().any(|a| a.get_long() == Some("json")), "{name} has no --json");
+        }
+    }
+}
