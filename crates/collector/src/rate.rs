@@ -39,6 +39,11 @@ pub(crate) fn share(old: f64, new: f64, seconds: f64) -> Option<f64> {
     (new >= old).then(|| ((new - old) / seconds).min(1.0))
 }
 
+/// The higher of two values that may be unknown.
+pub(crate) fn higher(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.into_iter().chain(b).reduce(f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

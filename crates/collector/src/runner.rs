@@ -172,7 +172,7 @@ impl Source for Runner {
         self.rounds += 1;
         self.take_back();
         let rounds = self.rounds;
-        let turns = self.places.iter_mut().enumerate().filter(|(_, p)| p.rest_until < rounds);
+        let turns = self.places.iter_mut().enumerate().filter(|(_, p)| p.rest_until <= rounds);
         let pieces: Vec<_> = turns.filter_map(|(i, p)| Some((i, p.work.take()?))).collect();
         let mut list = Vec::with_capacity(self.samples_expected);
         let mut reports: Vec<Option<CollectorReport>> = self.places.iter().map(|_| None).collect();

@@ -3,7 +3,7 @@
 //! A slot is a bit of the row's mask. The first six sit in the row's head byte, so they cost nothing extra; the last eight
 //! belong to each node's own configuration (see [`crate::CustomVital`]).
 
-use crate::attribute::{Attribute, Unit};
+use crate::attribute::{Attribute, Prometheus, Unit};
 use crate::quantity::{ABSENT, Quantiser};
 
 /// Slots of a row: 6 primary, 6 + 7 extended, 8 custom.
@@ -49,24 +49,95 @@ const fn vital(slot: usize, name: &'static str, unit: Unit, quantiser: Quantiser
     Vital { attribute: Attribute::gauge(name, unit, help), slot: Slot(slot as u8), quantiser, dead_band }
 }
 
+/// The same vital under the name node_exporter gives it.
+const fn known_as(prometheus: &'static str, mut v: Vital) -> Vital {
+    v.attribute.prometheus = Some(Prometheus { name: prometheus, labels: &[], instance_label: "", untyped: false });
+    v
+}
+
 const RATE: Quantiser = Quantiser::Log { floor: 1000.0 };
 
 /// All built-in vitals, in slot order.
 pub static VITALS: &[Vital] = &[
-    vital(0, "cpu.busy", Unit::Ratio, Quantiser::Ratio, 3, "Share of all processor time that was not idle, over the last period."),
-    vital(1, "mem.available", Unit::Bytes, Quantiser::ShareOf("mem.total"), 1, "Memory a new program could use without swapping."),
+    vital(
+        0,
+        "cpu.busy",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        3,
+        "Share of all processor time that was not idle, over the last period.",
+    ),
+    known_as(
+        "node_memory_MemAvailable_bytes",
+        vital(
+            1,
+            "mem.available",
+            Unit::Bytes,
+            Quantiser::ShareOf("mem.total"),
+            1,
+            "Memory a new program could use without swapping.",
+        ),
+    ),
     vital(2, "disk.busy", Unit::Ratio, Quantiser::Ratio, 5, "Share of the last period in which the busiest disk had work."),
     vital(3, "net.rx.rate", Unit::BytesPerSecond, RATE, 4, "Bytes received per second on all interfaces but loopback."),
     vital(4, "net.tx.rate", Unit::BytesPerSecond, RATE, 4, "Bytes sent per second on all interfaces but loopback."),
-    vital(5, "load.1", Unit::Count, Quantiser::Log { floor: 1.0 / 64.0 }, 1, "Processes running or waiting, averaged over one minute."),
-    vital(6, "cpu.iowait", Unit::Ratio, Quantiser::Ratio, 5, "Share of processor time that waited for disks, over the last period."),
-    vital(7, "cpu.system.max3m", Unit::Ratio, Quantiser::Ratio, 1, "Highest share of processor time the kernel itself used, in the last 3 minutes."),
+    known_as(
+        "node_load1",
+        vital(
+            5,
+            "load.1",
+            Unit::Count,
+            Quantiser::Log { floor: 1.0 / 64.0 },
+            1,
+            "Processes running or waiting, averaged over one minute.",
+        ),
+    ),
+    vital(
+        6,
+        "cpu.iowait",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        5,
+        "Share of processor time that waited for disks, over the last period.",
+    ),
+    vital(
+        7,
+        "cpu.system.max3m",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        1,
+        "Highest share of processor time the kernel itself used, in the last 3 minutes.",
+    ),
     vital(8, "swap.used", Unit::Bytes, Quantiser::ShareOf("swap.total"), 1, "Swap space in use."),
-    vital(9, "pressure.cpu", Unit::Ratio, Quantiser::Ratio, 4, "Share of the last period in which some task waited for a processor."),
-    vital(10, "pressure.memory", Unit::Ratio, Quantiser::Ratio, 4, "Share of the last period in which some task waited for memory."),
+    vital(
+        9,
+        "pressure.cpu",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        4,
+        "Share of the last period in which some task waited for a processor.",
+    ),
+    vital(
+        10,
+        "pressure.memory",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        4,
+        "Share of the last period in which some task waited for memory.",
+    ),
     vital(11, "pressure.io", Unit::Ratio, Quantiser::Ratio, 4, "Share of the last period in which some task waited for disks."),
-    vital(12, "procs.running", Unit::Count, Quantiser::Count, 2, "Processes able to run right now."),
-    vital(13, "cpu.steal", Unit::Ratio, Quantiser::Ratio, 4, "Share of processor time taken by other virtual machines, over the last period."),
+    known_as(
+        "node_procs_running",
+        vital(12, "procs.running", Unit::Count, Quantiser::Count, 2, "Processes able to run right now."),
+    ),
+    vital(
+        13,
+        "cpu.steal",
+        Unit::Ratio,
+        Quantiser::Ratio,
+        4,
+        "Share of processor time taken by other virtual machines, over the last period.",
+    ),
     vital(14, "users.logged_in", Unit::Count, Quantiser::Count, 1, "Distinct users logged in."),
     vital(15, "gpu.busy", Unit::Ratio, Quantiser::Ratio, 4, "Share of time in which the busiest GPU had work."),
     vital(16, "gpu.mem.used", Unit::Ratio, Quantiser::Ratio, 2, "Share of all GPU memory in use."),

@@ -5,7 +5,7 @@ use crate::CollectError;
 use crate::attributes::{attributes, put, put_of, put_some_of, vital};
 use crate::hot_file::HotFile;
 use crate::limits::DISKS_MAX;
-use crate::rate::{Former, per_second, share};
+use crate::rate::{Former, higher, per_second, share};
 use crate::root::Root;
 use crate::text::{Text, name, words};
 use peermon_model::Unit::{Bytes, BytesPerSecond, Count, Ratio, Seconds};
@@ -118,7 +118,7 @@ impl Collector for Disks {
             put_some_of(out, WRITE_RATE, &device.name, bytes(1));
             put_some_of(out, BUSY, &device.name, busy);
             if device.role == Role::Whole {
-                busiest = busiest.max(busy);
+                busiest = higher(busiest, busy);
             }
         }
         busiest.into_iter().for_each(|b| put(out, BUSIEST, b));

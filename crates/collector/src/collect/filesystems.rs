@@ -8,6 +8,7 @@ use crate::lane::{Lane, Outcome, Patience};
 use crate::limits::{
     FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_ROUND_TIME_MAX, STATFS_TIME_MAX,
 };
+use crate::rate::higher;
 use crate::root::{FileSystemSize, Root};
 use crate::text::words;
 use peermon_model::Unit::{Bytes, Count, None as NoUnit, Ratio};
@@ -142,7 +143,7 @@ impl FileSystems {
                 Outcome::Done { state, result: Ok(size), .. } => {
                     let used = put_size(&mut self.samples, &state, size);
                     if !state.may_hang && !size.read_only {
-                        fullest = fullest.max(used);
+                        fullest = higher(fullest, used);
                     }
                 }
                 Outcome::Done { state, result: Err(_), .. } | Outcome::NotRun { state, .. } => error(&mut self.samples, &state),

@@ -16,6 +16,8 @@ mod temperature;
 mod uptime;
 mod users;
 
+pub(crate) use net::speed_megabits;
+
 use crate::error::CollectError;
 use crate::hot_file::HotFile;
 use crate::root::Root;

@@ -32,23 +32,29 @@ const SHARE_SECONDS: f64 = 10.0;
 struct Process {
     stat: HotFile,
     root: Root,
-    /// When the share was last worked out, the processor time then, and the share.
+    share: Share,
+}
+
+/// A share over longer than a period.
+#[derive(Default)]
+struct Share {
+    /// When it was last worked out, and the processor time then.
     base: Option<(Instant, f64)>,
-    share: Option<f64>,
+    value: Option<f64>,
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
     Box::new(Process {
         stat: setup.hot("proc/self/stat"),
         root: setup.root.clone(),
-        base: None,
-        share: None,
+        share: Share::default(),
     })
 }
 
 impl Collector for Process {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         let Some(text) = self.stat.read_if_there()? else { return Ok(()) };
+        // The name stands in parentheses and may itself contain some.
         let after_name = text.bytes.iter().rposition(|b| *b == b')').map_or(0, |i| i + 1);
         let all = words(&text.bytes[after_name..]);
         let number = |place: usize| text.number(all.clone().nth(place), format_args!("word {}", place + 3));
@@ -58,25 +64,21 @@ impl Collector for Process {
         put(out, THREADS, number(THREAD_COUNT)?);
         put(out, VIRTUAL, number(VIRTUAL_BYTES)?);
         put(out, RESIDENT, number(RESIDENT_PAGES)?.saturating_mul(self.root.page_bytes()));
-        self.put_share(round.now, seconds, out);
         put_some(out, FILES, open_files(&self.root));
+        put_some(out, CPU_SHARE, self.share.at(round.now, seconds));
         Ok(())
     }
 }
 
-impl Process {
-    fn put_share(&mut self, now: Instant, seconds: f64, out: &mut Vec<Sample>) {
-        match self.base {
-            Some((then, old)) => {
-                let passed = now.since(then).as_secs_f64();
-                if passed >= SHARE_SECONDS {
-                    self.share = Some((seconds - old).max(0.0) / passed);
-                    self.base = Some((now, seconds));
-                }
-            }
-            None => self.base = Some((now, seconds)),
+impl Share {
+    fn at(&mut self, now: Instant, seconds: f64) -> Option<f64> {
+        let (then, old) = *self.base.get_or_insert((now, seconds));
+        let passed = now.since(then).as_secs_f64();
+        if passed >= SHARE_SECONDS {
+            self.value = Some((seconds - old).max(0.0) / passed);
+            self.base = Some((now, seconds));
         }
-        put_some(out, CPU_SHARE, self.share);
+        self.value
     }
 }
 

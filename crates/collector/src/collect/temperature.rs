@@ -5,6 +5,7 @@ use crate::CollectError;
 use crate::attributes::{attributes, put, put_of, vital};
 use crate::hot_file::{read_value, read_word};
 use crate::limits::{SENSORS_INTERVAL, SENSORS_MAX};
+use crate::rate::higher;
 use crate::root::Root;
 use crate::text::Text;
 use peermon_model::{Attribute, Instant, Sample, Unit::Celsius};
@@ -64,7 +65,7 @@ impl Temperature {
             if let Some(sample) = self.samples.last_mut() {
                 sample.labels = Some(s.labels);
             }
-            hottest = hottest.max(Some(celsius));
+            hottest = higher(hottest, Some(celsius));
         }
         hottest.into_iter().for_each(|h| put(&mut self.samples, HOTTEST, h));
         Ok(())
