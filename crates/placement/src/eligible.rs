@@ -37,7 +37,7 @@ pub enum Reason {
     Missing(&'static str),
     /// It could be used, but others come first.
     NotAmongFirst {
-        /// Its place, counted from 1.
+        /// Its place, counted from 1; far behind it is by score alone.
         place: usize,
         /// Nodes that could be used.
         of: usize,

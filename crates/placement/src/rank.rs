@@ -93,7 +93,7 @@ pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Rank
     let groups = group(&mut candidates, query);
 
     // A stable sort: within a group by falling score and then id, whatever order the nodes came in, until the lot is drawn.
-    candidates.sort_by_key(|c| c.group);
+    candidates.sort_by_key(|c| c.group.unwrap_or(usize::MAX));
     let mut chance = Chance::new(seed);
     let mut rest = &mut candidates[..];
     for size in &groups {
@@ -105,7 +105,7 @@ pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Rank
     let of = candidates.len();
     let mut best = Vec::with_capacity(query.n.min(of));
     let mut better = 0;
-    let sizes = groups.iter().flat_map(|size| std::iter::repeat_n(*size, *size));
+    let sizes = groups.iter().flat_map(|size| std::iter::repeat_n(*size, *size)).chain(std::iter::repeat(1));
     for (i, (c, equals)) in candidates.iter().zip(sizes).enumerate() {
         if i > 0 && c.group != candidates[i - 1].group {
             better = i;
@@ -130,12 +130,17 @@ fn score(by: By, fitness: &Fitness) -> f64 {
     }
 }
 
-/// Gives every candidate its group, as the crate's page says, and returns the groups' sizes. `candidates` stand by falling score.
+/// Gives candidates their groups, as the crate's page says, until as many as asked for have one, and returns the groups' sizes.
+/// `candidates` stand by falling score; those without a group in the end are worth no search, since nobody sees their place.
 fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
     // max also turns a NaN into 0.
     let (cpu_delta, mem_delta) = (query.cpu_delta.max(0.0), query.mem_delta.max(0.0));
     let mut sizes = Vec::new();
+    let mut placed = 0;
     for leader in 0..candidates.len() {
+        if placed >= query.n {
+            break;
+        }
         if candidates[leader].group.is_some() {
             continue;
         }
@@ -161,6 +166,7 @@ fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
             }
         }
         sizes.push(size);
+        placed += size;
     }
     sizes
 }
