@@ -44,3 +44,13 @@ pub fn digest64(data: &[u8]) -> u64 {
     b.copy_from_slice(&d.as_ref()[..8]);
     u64::from_le_bytes(b)
 }
+
+/// A secret made from a seed (HMAC-SHA-256 over label and number): none tells anything of the seed or of another one.
+pub fn derive_secret(seed: &[u8; 32], label: &[u8], n: u64) -> [u8; 32] {
+    let mut c = ring::hmac::Context::with_key(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, seed));
+    c.update(label);
+    c.update(&n.to_le_bytes());
+    let mut secret = [0; 32];
+    secret.copy_from_slice(c.sign().as_ref());
+    secret
+}

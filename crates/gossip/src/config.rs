@@ -1,0 +1,138 @@
+use peermon_model::{AllowList, limits};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a node's gossip is told at start. All nodes of a cluster should have the same `period`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How often this node publishes its row. Default 1 s; a multiple of 1/64 s from 125 ms to 16 s. Shorter is fresher and
+    /// costs proportionally more bytes.
+    pub period: Duration,
+    /// Addresses that may know the cluster; asked until one answers, for ever. Default: none.
+    pub seeds: Vec<SocketAddr>,
+    /// Prefixes that datagrams may come from and records may name. Default: all.
+    pub allow: AllowList,
+    /// Receive and serve the table without being in it. Default: false.
+    pub listen_only: bool,
+    /// Announce this node on the discovery group. Default: true. Seeds alone suffice.
+    pub discovery: bool,
+    /// Address families of the sockets there are: (IPv4, IPv6).
+    pub families: (bool, bool),
+    /// Bytes per second, IP and UDP headers included, that rows may take before they wait for the next period: a last guard
+    /// against storms. Default 256 kB/s. Alarms and acknowledgements are never held back.
+    pub rate_max: f64,
+    /// Nodes the table holds; further ones are refused and counted. Default 20,000.
+    pub members_max: usize,
+    /// A node that has been down or gone this long is shown only on request. Default 10 min.
+    pub hide_after: Duration,
+    /// A node that has been down or gone this long is forgotten. Default 24 h. Longer heals longer partitions.
+    pub remove_after: Duration,
+    /// How long an old cluster key is still accepted after its successor is in use. Default 24 h.
+    pub key_overlap: Duration,
+    /// How long to wait for every member to hold a new cluster key before using it all the same. Default 1 h.
+    pub key_patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            period: Duration::from_secs(1),
+            seeds: Vec::new(),
+            allow: AllowList::default(),
+            listen_only: false,
+            discovery: true,
+            families: (true, true),
+            rate_max: 256e3,
+            members_max: limits::MEMBERS_MAX,
+            hide_after: Duration::from_secs(600),
+            remove_after: Duration::from_secs(24 * 3600),
+            key_overlap: Duration::from_secs(24 * 3600),
+            key_patience: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The shortest and the longest period.
+pub const PERIODS: (Duration, Duration) = (Duration::from_millis(125), Duration::from_secs(16));
+
+/// Numbers of the protocol, by name. Sources: the reference simulation, as `docs/internals/gossip.md` tells.
+pub(crate) mod constants {
+    use std::time::Duration;
+
+    /// Datagram payload at first: 1,400 bytes with IPv6 and UDP headers, which tunnels and VPNs still carry.
+    pub(crate) const PAYLOAD_MAX: usize = 1_352;
+    /// Payload once larger datagrams have proved too big: every IPv6 path carries it.
+    pub(crate) const PAYLOAD_SAFE: usize = 1_172;
+    /// IP and UDP headers, for the byte accounts (IPv4).
+    pub(crate) const HEADERS: usize = 28;
+    /// Links at once: ring neighbours, joiners being served, listeners. An index fits a byte.
+    pub(crate) const LINKS_MAX: usize = 200;
+    /// How long after a period's start rows are published.
+    pub(crate) const WAVE_OFFSET: Duration = Duration::from_millis(8);
+    /// How long the first queued row waits for company.
+    pub(crate) const HOLD: Duration = Duration::from_millis(8);
+    /// The same while clocks do not agree and rows come at any time.
+    pub(crate) const HOLD_UNLOCKED: Duration = Duration::from_millis(64);
+    /// The same for alarms.
+    pub(crate) const HOLD_ALARM: Duration = Duration::from_millis(3);
+    /// The same for answers to grafts, and refutations.
+    pub(crate) const HOLD_URGENT: Duration = Duration::from_millis(2);
+    /// The same for prunes that nothing else carries.
+    pub(crate) const HOLD_PRUNE: Duration = Duration::from_millis(20);
+    /// An acknowledgement leaves by itself after this long.
+    pub(crate) const ACK_DELAY: Duration = Duration::from_millis(4);
+    /// Data packets after which an acknowledgement leaves at once, so that the 32-bit bitmap never overruns.
+    pub(crate) const ACK_EVERY: u32 = 8;
+    /// Unacknowledged packets on a link before bulk (records, synchronisation) waits.
+    pub(crate) const WINDOW: usize = 16;
+    /// The shortest retransmission timeout.
+    pub(crate) const RTO_MIN: Duration = Duration::from_millis(15);
+    /// The same before the first round trip is measured.
+    pub(crate) const RTO_FIRST: Duration = Duration::from_millis(100);
+    /// The longest one.
+    pub(crate) const RTO_MAX: Duration = Duration::from_secs(2);
+    /// Timeouts in a row, without hearing the peer, after which a link is stalled: dirty marks stay, nothing is sent.
+    pub(crate) const STALL: u8 = 4;
+    /// Pings before a silent neighbour is accused, and the time between two.
+    pub(crate) const PINGS: u8 = 4;
+    pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(40);
+    /// A neighbour counts as heard in a wave if it was heard this long before it.
+    pub(crate) const SILENT_SLACK: Duration = Duration::from_millis(20);
+    /// Accusers needed, as far as there are so many monitors.
+    pub(crate) const QUORUM: usize = 2;
+    /// Periods without a row after which a node is down whatever anybody says; the second number while this node itself
+    /// has been stalled.
+    pub(crate) const BACKSTOP: (u32, u32) = (5, 12);
+    /// Timers this late mean that this node itself was stopped: it accuses nobody in that wave.
+    pub(crate) const LATE: Duration = Duration::from_millis(100);
+    /// Clock error beyond which waves are not aligned.
+    pub(crate) const UNLOCKED: i64 = 50_000;
+    /// Microseconds by which a peer must be ahead for this node to step forward to it at once.
+    pub(crate) const CLOCK_STEP: i64 = 100_000;
+    /// Microseconds a clock is slewed per period at most.
+    pub(crate) const CLOCK_SLEW: i64 = 5_000;
+    /// Rings of the overlay: below the number of nodes, and from it on.
+    pub(crate) const RINGS: (usize, usize, usize) = (2, 64, 3);
+    /// Periods after which an unchanged field is sent all the same.
+    pub(crate) const KEYFRAME: u32 = 16;
+    /// A link that neither side's ring wants is given up after this long.
+    pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
+    /// Periods of silence after which an unwanted link's slot is freed.
+    pub(crate) const IDLE_PERIODS: u32 = 4;
+    /// First and last interval between two attempts to reach a seed.
+    pub(crate) const SEED_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+    /// Interval between two attempts to reach a member that is down; it grows to the second value.
+    pub(crate) const HEAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+    /// Joiners and healed peers served with the whole table at once; further ones ask again.
+    pub(crate) const SYNCS_MAX: usize = 32;
+    /// First contacts answered per second: each costs one decryption and one hash.
+    pub(crate) const HELLOS_PER_SECOND: u32 = 500;
+    /// How long a cookie's time slot is.
+    pub(crate) const COOKIE_SLOT: Duration = Duration::from_secs(30);
+    /// Interval between two announcements on the discovery group.
+    pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
+    /// Rows from further in the future than this many ticks are refused.
+    pub(crate) const FUTURE_TICKS: i32 = 64;
+    /// Shared lives after which two machines with one key are told apart (see `DuplicateId`).
+    pub(crate) const DUPLICATE_CLASHES: u32 = 3;
+}

@@ -1,0 +1,92 @@
+//! The cluster clock: microseconds since the founding, agreed on by everybody without trusting any time of day.
+//!
+//! A node follows the median of its peers' clocks in small steps. If a peer is far ahead it steps forward at once, so the
+//! clock of the oldest cluster wins wherever two meet, and nobody's clock ever jumps back.
+
+use crate::config::constants as c;
+use crate::time::ClusterTime;
+use peermon_model::Instant;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// Cluster time minus local time, microseconds.
+    offset: i64,
+    /// Distance to the median of the peers at the last adjustment.
+    error: i64,
+    measured: bool,
+}
+
+impl Clock {
+    /// A new cluster's clock. It begins at one second so that no row of it has version 0.
+    pub(crate) fn new(now: Instant) -> Self {
+        Clock { offset: 1_000_000 - now.as_micros() as i64, error: 0, measured: false }
+    }
+
+    pub(crate) fn at(&self, now: Instant) -> ClusterTime {
+        ClusterTime(now.as_micros().saturating_add_signed(self.offset))
+    }
+
+    /// When the clock will show this time.
+    pub(crate) fn local(&self, t: ClusterTime) -> Instant {
+        Instant::from_micros(t.0.saturating_add_signed(-self.offset))
+    }
+
+    /// Steps forward if `theirs`, what a peer's clock shows now, is far ahead. True if it did.
+    pub(crate) fn step_to(&mut self, theirs: ClusterTime, now: Instant) -> bool {
+        let ahead = theirs.0 as i64 - self.at(now).0 as i64;
+        if ahead <= c::CLOCK_STEP {
+            return false;
+        }
+        self.offset += ahead;
+        self.error = 0;
+        true
+    }
+
+    /// Moves half way to the median of the peers' offsets; returns by how much.
+    pub(crate) fn follow(&mut self, offsets: &mut [i64]) -> i64 {
+        if offsets.is_empty() {
+            self.measured = false;
+            return 0;
+        }
+        offsets.sort_unstable();
+        let n = offsets.len();
+        let median = if n % 2 == 1 { offsets[n / 2] } else { (offsets[n / 2 - 1] + offsets[n / 2]) / 2 };
+        let by = (median / 2).clamp(-c::CLOCK_SLEW, c::CLOCK_SLEW);
+        self.offset += by;
+        self.error = median - by;
+        self.measured = true;
+        by
+    }
+
+    /// Whether waves are aligned: in step with the peers, or alone.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.error.abs() <= c::UNLOCKED
+    }
+
+    /// Distance to the median of the peers; zero before the first measurement.
+    pub(crate) fn error(&self) -> Duration {
+        Duration::from_micros(self.error.unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_follows_the_median_and_steps_only_forward() {
+        let now = Instant::from_millis(5);
+        let mut clock = Clock::new(now);
+        assert_eq!((clock.at(now).0, clock.local(clock.at(now))), (1_000_000, now));
+        assert_eq!(clock.follow(&mut [400, 100, -9_000_000]), 50);
+        assert_eq!(clock.at(now).0, 1_000_050);
+        assert!(!clock.step_to(ClusterTime(1_000_000 + 90_000), now));
+        assert!(!clock.step_to(ClusterTime(0), now));
+        assert!(clock.step_to(ClusterTime(77_000_000), now));
+        assert_eq!(clock.at(now).0, 77_000_000);
+        assert_eq!(clock.follow(&mut [-400_000]), -c::CLOCK_SLEW);
+        assert!(!clock.is_locked());
+        clock.follow(&mut []);
+    }
+}

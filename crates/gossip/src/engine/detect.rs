@@ -1,0 +1,214 @@
+//! Failure detection: ring neighbours watch each other wave by wave, and a quorum of them decides.
+
+use super::members::{Handle, ME};
+use super::{Engine, Version, c};
+use crate::wire::packet::{Alarm, Kind};
+use peermon_model::{Instant, MemberState};
+
+impl Engine {
+    /// Probes the neighbours that were not heard in this wave.
+    pub(super) fn ask_the_silent(&mut self, now: Instant, wave: Instant) {
+        let (period, locked) = (self.config.period, self.clock.is_locked());
+        for l in self.link_indices() {
+            let slower = {
+                let member = self.link(l).member;
+                member.and_then(|h| self.members.get(h)).map_or(period, |m| m.record.period).saturating_sub(period)
+            };
+            let since =
+                if locked { wave.before(c::SILENT_SLACK + slower) } else { now.before(period * 5 / 4 + slower + c::LATE) };
+            let link = self.link(l);
+            if link.ring && link.member.is_some() && link.last_heard < since && link.ping_at == Instant::NEVER {
+                link.pings = 0;
+                link.ping_at = now;
+            }
+        }
+    }
+
+    /// What a link has due: its flush, its acknowledgement, packets given up, the next probe.
+    pub(super) fn link_timers(&mut self, now: Instant, l: usize) {
+        if self.links[l].as_ref().is_some_and(|x| now >= x.rto_at()) {
+            self.give_up_lost(now, l);
+        }
+        if self.links[l].as_ref().is_some_and(|x| now >= x.ack_at || (now >= x.flush_at && !x.is_stalled())) {
+            self.flush(now, l);
+        }
+        if self.links[l].as_ref().is_some_and(|x| now >= x.ping_at) {
+            self.ping(now, l);
+        }
+    }
+
+    fn ping(&mut self, now: Instant, l: usize) {
+        let link = self.link(l);
+        if link.pings < c::PINGS {
+            link.pings += 1;
+            link.ping_at = now + c::PING_INTERVAL;
+            self.counters.pings += 1;
+            self.try_other_address(l);
+            self.send_on(now, l, Kind::Ping, &[]);
+            return;
+        }
+        link.pings = 0;
+        link.ping_at = Instant::NEVER;
+        let Some(h) = link.member else { return };
+        if now < self.stalled_until || self.is_cut_off(now) || self.config.listen_only {
+            return;
+        }
+        let link = self.link(l);
+        link.silent_waves = (link.silent_waves + 1).min(2);
+        let phase = link.silent_waves;
+        self.counters.accusations += 1;
+        let alarm = Alarm { nid: self.members.at(h).nid, at: self.now_version(now), phase, by: self.me.id.nid() as u32 };
+        self.alarm(now, None, alarm);
+    }
+
+    /// A peer that was never heard may have moved: ask at its other addresses too.
+    fn try_other_address(&mut self, l: usize) {
+        let link = self.links[l].as_ref().expect("the index of a link");
+        let Some(m) = link.member.and_then(|h| self.members.get(h)) else { return };
+        let usable: Vec<_> = m.record.addresses.iter().copied().filter(|a| self.is_usable(a)).collect();
+        if usable.len() > 1 {
+            let at = usable.iter().position(|a| *a == link.addr).map_or(0, |i| (i + 1) % usable.len());
+            self.link(l).addr = usable[at];
+        }
+    }
+
+    /// More than half of the neighbours silent at once: then it is rather this node that is cut off.
+    fn is_cut_off(&self, now: Instant) -> bool {
+        let lately = now.before(self.config.period + c::LATE * 3);
+        let ring = self.links.iter().flatten().filter(|l| l.ring);
+        let (all, silent) = ring.fold((0, 0), |(a, s), l| (a + 1, s + usize::from(l.last_heard < lately)));
+        all > 2 && silent * 2 > all
+    }
+
+    /// Takes an accusation, this node's own (`from` is `None`) or one that came over a link.
+    pub(super) fn alarm(&mut self, now: Instant, from: Option<usize>, alarm: Alarm) {
+        let Some(o) = self.members.handle(alarm.nid) else { return };
+        if o == ME {
+            return self.refute(now, alarm.at);
+        }
+        let m = self.members.at(o);
+        if !m.is_up() || (m.version != Version::NONE && m.version.newer_than(alarm.at)) {
+            return;
+        }
+        if alarm.at.ticks_since(self.now_version(now)) > c::FUTURE_TICKS {
+            self.counters.dropped_future += 1;
+            return;
+        }
+        let (nid, state) = (m.nid, m.state);
+        let Some(accusers) = self.members.at_mut(o).accuse(&alarm) else { return };
+        // enough accusers are enough: more are not passed on
+        if accusers <= c::QUORUM + 1 {
+            for (i, link) in self.links.iter_mut().enumerate() {
+                if let Some(link) = link
+                    && Some(i) != from
+                {
+                    link.alarms.push(alarm);
+                    link.flush_by(now + c::HOLD_ALARM);
+                }
+            }
+        }
+        let monitors = self.overlay.neighbours(nid, o).len();
+        if accusers < c::QUORUM.min(monitors.max(1)) {
+            return;
+        }
+        if alarm.phase == 2 {
+            self.declare_down(now, o);
+        } else if state == MemberState::Alive {
+            let m = self.members.at_mut(o);
+            m.state = MemberState::Suspect;
+            m.since = now;
+            self.member_event(o);
+        }
+    }
+
+    /// This node is accused and alive: a row newer than the accusation says so.
+    fn refute(&mut self, now: Instant, accused_at: Version) {
+        let me = self.members.at_mut(ME);
+        if me.version.newer_than(accused_at) || accused_at.ticks_since(self.clock.at(now).version()) > c::FUTURE_TICKS {
+            return;
+        }
+        self.counters.refutations += 1;
+        self.republish_after(now, accused_at);
+    }
+
+    /// A member is gone: the rings close, its links end, what came through it is asked for elsewhere.
+    pub(super) fn declare_down(&mut self, now: Instant, o: Handle) {
+        let version = self.now_version(now);
+        let m = self.members.at_mut(o);
+        m.down_at = version;
+        m.heal_at = now + c::HEAL_RETRY.0;
+        self.leave_rings(now, o, MemberState::Down);
+    }
+
+    /// A member is no longer up.
+    pub(super) fn leave_rings(&mut self, now: Instant, o: Handle, state: MemberState) {
+        let m = self.members.at_mut(o);
+        let was_up = m.is_up();
+        m.state = state;
+        m.since = now;
+        m.accused = Default::default();
+        if was_up {
+            let (nid, fingerprint) = (m.nid, m.fingerprint());
+            self.set_hash ^= fingerprint;
+            self.overlay.remove(nid, o);
+            if let Some(l) = self.link_of(o) {
+                self.drop_link(now, l);
+            }
+            self.recompute(now);
+        }
+        self.member_event(o);
+    }
+
+    /// A member is up again, or for the first time.
+    pub(super) fn revive(&mut self, now: Instant, o: Handle) {
+        let m = self.members.at_mut(o);
+        if m.is_up() {
+            return;
+        }
+        m.state = MemberState::Alive;
+        m.since = now;
+        m.heard = now;
+        m.accused = Default::default();
+        let (nid, fingerprint) = (m.nid, m.fingerprint());
+        self.set_hash ^= fingerprint;
+        self.overlay.insert(nid, o);
+        self.all_eager(o);
+        self.recompute(now);
+        self.member_event(o);
+    }
+
+    /// A new origin's rows go to everybody until its tree is learned.
+    pub(super) fn all_eager(&mut self, o: Handle) {
+        for link in self.links.iter_mut().flatten() {
+            link.eager.set(o);
+        }
+    }
+
+    /// The rings have changed: open the links they want, mark those they do not.
+    pub(super) fn recompute(&mut self, now: Instant) {
+        let wanted = if self.leaving { Vec::new() } else { self.overlay.neighbours(self.me.id.nid(), ME) };
+        for link in self.links.iter_mut().flatten() {
+            link.ring = link.member.is_some_and(|h| wanted.contains(&h));
+        }
+        for h in wanted {
+            if self.link_of(h).is_some() {
+                continue;
+            }
+            let m = self.members.at(h);
+            let Some(addr) = m.record.addresses.iter().copied().find(|a| self.is_usable(a)) else { continue };
+            let half = m.half();
+            if self.config.listen_only {
+                // nobody has a listener's record: it introduces itself
+                self.ask(now, addr, false);
+                continue;
+            }
+            if let Some(l) = self.open_link(now, half, Some(h), addr, self.keyring.sending()) {
+                let link = self.link(l);
+                link.ring = true;
+                link.eager.set(ME);
+                link.mark(ME);
+                link.flush_by(now + c::HOLD_URGENT);
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Building packets from what a link has to tell, and telling it again when a packet is lost: not the bytes, the state.
+
+use super::link::Sent;
+use super::members::Handle;
+use super::{Engine, Version, c};
+use crate::wire::packet::{self, ALARM_BYTES, Gaps, Kind, put_section, section, section_header};
+use crate::wire::rows::{ENTRY_BYTES_MAX, Row, RowWriter};
+use crate::wire::{put_varint, varint_len};
+use peermon_model::{Instant, MemberState};
+use std::time::Duration;
+
+/// What one packet takes in.
+#[derive(Default)]
+struct Draft {
+    body: Vec<u8>,
+    dict: Vec<u8>,
+    room: usize,
+    sent: Sent,
+    alarms: Vec<packet::Alarm>,
+}
+
+impl Draft {
+    fn left(&self) -> usize {
+        self.room.saturating_sub(self.body.len() + self.dict.len())
+    }
+
+    fn section(&mut self, kind: u8, body: &[u8]) {
+        if !body.is_empty() {
+            put_section(&mut self.body, kind, body);
+        }
+    }
+}
+
+impl Engine {
+    /// Sends what a link has to tell, in as many packets as needed and as the window allows.
+    pub(super) fn flush(&mut self, now: Instant, l: usize) {
+        let owes_ack = self.link(l).ack_at <= now;
+        self.link(l).flush_at = Instant::NEVER;
+        if self.link(l).is_stalled() && !owes_ack {
+            return;
+        }
+        let urgent = !self.link(l).alarms.is_empty() || owes_ack;
+        self.refill(now);
+        if self.tokens < 0.0 && !urgent && self.link(l).has_work() {
+            self.counters.dropped_rate += 1;
+            self.link(l).flush_by(now + Duration::from_millis(50));
+            return;
+        }
+        // rows newest first would starve none: all of a wave's rows have one version
+        let mut dirty = self.link(l).take_dirty();
+        let mut next_row = 0;
+        let (mut prunes, mut grafts) = (std::mem::take(&mut self.link(l).prunes), std::mem::take(&mut self.link(l).grafts));
+        prunes.sort_unstable();
+        prunes.dedup();
+        grafts.sort_unstable_by_key(|g| g.0);
+        grafts.dedup_by_key(|g| g.0);
+        let (mut prunes, mut grafts) = (prunes.into_iter().peekable(), grafts.into_iter().peekable());
+        let mut sent_any = false;
+        while self.link(l).unacked.len() < c::WINDOW {
+            let mut d = Draft {
+                room: self.link(l).payload
+                    - packet::LINK_HEADER
+                    - packet::FIXED
+                    - peermon_trust::TAG_BYTES
+                    - section_header(1000),
+                ..Draft::default()
+            };
+            self.put_small(l, &mut d);
+            self.put_records(l, &mut d);
+            next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
+            self.put_handles(l, &mut d, &mut prunes, &mut grafts);
+            if d.body.is_empty() {
+                break;
+            }
+            let mut sections = Vec::with_capacity(d.room);
+            if !d.dict.is_empty() {
+                put_section(&mut sections, section::DICT, &d.dict);
+            }
+            sections.extend_from_slice(&d.body);
+            d.sent.bytes = packet::LINK_HEADER + packet::FIXED + sections.len() + peermon_trust::TAG_BYTES;
+            d.sent.at = now;
+            d.sent.counter = self.send_on(now, l, Kind::Link, &sections);
+            d.sent.alarms = d.alarms;
+            self.link(l).unacked.push_back(d.sent);
+            sent_any = true;
+        }
+        // what found no room waits for acknowledgements
+        let link = self.link(l);
+        dirty.drain(..next_row);
+        dirty.into_iter().for_each(|h| link.mark(h));
+        link.prunes.extend(prunes);
+        link.grafts.extend(grafts);
+        if !sent_any && owes_ack {
+            self.send_on(now, l, Kind::Link, &[]);
+        }
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let dt = (now - self.tokens_at).as_secs_f64();
+        self.tokens = (self.tokens + dt * self.config.rate_max).min(self.config.rate_max);
+        self.tokens_at = now;
+    }
+
+    /// Alarms, hashes, questions: few bytes that matter most.
+    fn put_small(&mut self, l: usize, d: &mut Draft) {
+        let link = self.link(l);
+        let n = link.alarms.len().min(d.left().saturating_sub(3) / ALARM_BYTES);
+        let mut sec = Vec::new();
+        for alarm in link.alarms.drain(..n) {
+            alarm.write(&mut sec);
+            d.alarms.push(alarm);
+        }
+        d.section(section::ALARM, &sec);
+        sec.clear();
+        link.unknown.sort_unstable();
+        let mut gaps = Gaps::default();
+        let n = link.unknown.len().min(d.left().saturating_sub(3) / 3);
+        link.unknown.drain(..n).for_each(|h| gaps.put(&mut sec, h));
+        d.section(section::UNKNOWN, &sec);
+        link.once.retain(|(kind, body)| {
+            if section_header(body.len()) + body.len() > d.left() {
+                return true;
+            }
+            put_section(&mut d.body, *kind, body);
+            false
+        });
+    }
+
+    fn put_records(&mut self, l: usize, d: &mut Draft) {
+        while let Some(h) = self.link(l).take_record() {
+            let Some(m) = self.members.get(h) else { continue };
+            if section_header(1000) + 1 + m.signed.len() > d.left() {
+                self.link(l).mark_record(h);
+                return;
+            }
+            let mut sec = Vec::with_capacity(1 + m.signed.len());
+            sec.push(u8::from(m.state == MemberState::Down));
+            sec.extend_from_slice(&m.signed);
+            d.section(section::RECORD, &sec);
+            d.sent.records.push(h);
+        }
+    }
+
+    /// Appends rows as long as there is room; returns how many of `dirty` are dealt with.
+    fn put_rows(&mut self, l: usize, d: &mut Draft, dirty: &[Handle]) -> usize {
+        let base = dirty.iter().filter_map(|h| self.members.get(*h)).map(|m| m.version).filter(|v| *v != Version::NONE);
+        let Some(base) = base.reduce(|a, b| if b.newer_than(a) { b } else { a }) else { return dirty.len() };
+        let mut sec = Vec::with_capacity(d.left());
+        let mut writer = RowWriter::new(&mut sec, base);
+        let mut done = 0;
+        for &h in dirty {
+            let link = self.links[l].as_mut().expect("the index of a link");
+            let Some(m) = self.members.get(h) else {
+                done += 1;
+                continue;
+            };
+            let known = link.known(h);
+            if m.version == Version::NONE || (known != Version::NONE && !m.version.newer_than(known)) {
+                done += 1;
+                continue;
+            }
+            let dict = if link.dict_acked.get(h) { 0 } else { varint_len(u64::from(h)) + 8 };
+            let mask = m.mask_since(known);
+            let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
+            if sec.len() + most + dict + section_header(1000) > d.left() {
+                break;
+            }
+            writer.push(&mut sec, &Row { handle: h, version: m.version, mask, full: known == Version::NONE, codes: m.codes });
+            if dict > 0 {
+                put_varint(&mut d.dict, u64::from(h));
+                d.dict.extend_from_slice(&m.nid.to_le_bytes());
+                d.sent.dict.push(h);
+            }
+            d.sent.rows.push((h, m.version));
+            done += 1;
+        }
+        writer.finish(&mut sec);
+        if !d.sent.rows.is_empty() {
+            self.counters.rows_sent += d.sent.rows.len() as u64;
+            self.counters.row_bytes_sent += sec.len() as u64;
+            d.section(section::ROWS, &sec);
+        }
+        done
+    }
+
+    /// Appends prunes and grafts as long as there is room.
+    fn put_handles(
+        &mut self,
+        l: usize,
+        d: &mut Draft,
+        prunes: &mut std::iter::Peekable<impl Iterator<Item = Handle>>,
+        grafts: &mut std::iter::Peekable<impl Iterator<Item = (Handle, Version)>>,
+    ) {
+        let mut sec = Vec::new();
+        let mut gaps = Gaps::default();
+        while let Some(&h) = prunes.peek() {
+            if !self.put_handle(l, d, h, sec.len() + 3) {
+                break;
+            }
+            gaps.put(&mut sec, h);
+            d.sent.prunes.push(h);
+            prunes.next();
+        }
+        d.section(section::PRUNE, &sec);
+        sec.clear();
+        gaps = Gaps::default();
+        while let Some(&(h, v)) = grafts.peek() {
+            if !self.put_handle(l, d, h, sec.len() + 7) {
+                break;
+            }
+            gaps.put(&mut sec, h);
+            sec.extend_from_slice(&v.0.to_le_bytes());
+            d.sent.grafts.push((h, v));
+            grafts.next();
+        }
+        d.section(section::GRAFT, &sec);
+    }
+
+    /// Makes sure the peer knows what a handle means. False if there is no room.
+    fn put_handle(&mut self, l: usize, d: &mut Draft, h: Handle, used: usize) -> bool {
+        let Some(m) = self.members.get(h) else { return used + section_header(1000) <= d.left() };
+        let link = self.links[l].as_ref().expect("the index of a link");
+        let named = link.dict_acked.get(h) || d.sent.dict.contains(&h);
+        let need = if named { 0 } else { varint_len(u64::from(h)) + 8 };
+        if used + need + section_header(1000) > d.left() {
+            return false;
+        }
+        if !named {
+            put_varint(&mut d.dict, u64::from(h));
+            d.dict.extend_from_slice(&m.nid.to_le_bytes());
+            d.sent.dict.push(h);
+        }
+        true
+    }
+
+    /// Packets unacknowledged for too long: their content is to be told again, as it is now.
+    pub(super) fn give_up_lost(&mut self, now: Instant, l: usize) {
+        let link = self.link(l);
+        let rto = link.rto();
+        let heard = link.last_heard + rto >= now;
+        if !heard {
+            link.timeouts = (link.timeouts + 1).min(10);
+        }
+        let mut lost = 0;
+        while link.unacked.front().is_some_and(|s| s.at + rto <= now) {
+            let Some(s) = link.unacked.pop_front() else { break };
+            lost += 1;
+            link.note_lost(s.bytes, heard);
+            link.prunes.extend(&s.prunes);
+            link.alarms.extend(&s.alarms);
+            link.grafts.extend(&s.grafts);
+            s.records.iter().for_each(|h| link.mark_record(*h));
+            for (h, _) in &s.rows {
+                if link.eager.get(*h) {
+                    link.mark(*h);
+                }
+            }
+        }
+        let back_off = rto * (1 << link.timeouts.min(4)) - rto;
+        if link.has_work() {
+            link.flush_by(now + c::HOLD_URGENT + back_off);
+        }
+        self.counters.resent += lost;
+    }
+}

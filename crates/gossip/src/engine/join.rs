@@ -1,0 +1,367 @@
+//! First contacts: seeds, discovery, and members that were lost. One handshake serves all three: ask, get a cookie, greet.
+
+use super::members::ME;
+use super::{Destination, Engine, c};
+use crate::config::Config;
+use crate::wire::packet::{HELLO_HEADER, Hello, Introduction, Kind};
+use crate::wire::record;
+use peermon_model::{Instant, MemberState};
+use peermon_trust::{HelloKey, NONCE_BYTES};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Questions whose answer is still awaited.
+const ASKED_MAX: usize = 64;
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+struct Seed {
+    addr: SocketAddr,
+    next: Instant,
+    wait: Duration,
+    /// The member that answered there.
+    nid: Option<u64>,
+    /// Whether it has been reached.
+    met: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    to: SocketAddr,
+    at: Instant,
+    /// After a cut: tell each other what is fresh.
+    heal: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Contacts {
+    seeds: Vec<Seed>,
+    asked: Vec<Asked>,
+    pub(crate) next: Instant,
+    announce_at: Instant,
+    heal_at: Instant,
+    /// First contacts answered in the second that began then.
+    answered: (Instant, u32),
+}
+
+impl Contacts {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let mut contacts =
+            Contacts { seeds: Vec::new(), asked: Vec::new(), next: now, announce_at: now, heal_at: now, answered: (now, 0) };
+        contacts.add(&config.seeds, now);
+        contacts
+    }
+
+    fn add(&mut self, addresses: &[SocketAddr], now: Instant) {
+        for a in addresses {
+            let addr = SocketAddr::new(a.ip().to_canonical(), a.port());
+            if !self.seeds.iter().any(|s| s.addr == addr) {
+                self.seeds.push(Seed { addr, next: now, wait: c::SEED_RETRY.0, nid: None, met: false });
+            }
+        }
+        self.next = self.next.min(now);
+    }
+
+    pub(crate) fn waiting(&self) -> Vec<SocketAddr> {
+        self.seeds.iter().filter(|s| !s.met).map(|s| s.addr).collect()
+    }
+}
+
+impl Engine {
+    /// Contacts further addresses until one answers, as it does with the seeds.
+    pub fn contact_addresses(&mut self, now: Instant, addresses: &[SocketAddr]) {
+        self.contacts.add(addresses, now);
+    }
+
+    /// Whether there is a socket for this address, and it is allowed.
+    pub(super) fn is_usable(&self, a: &SocketAddr) -> bool {
+        let family = if a.ip().to_canonical().is_ipv4() { self.config.families.0 } else { self.config.families.1 };
+        family && self.config.allow.allows(a.ip())
+    }
+
+    fn introduction(&self, now: Instant) -> Introduction {
+        Introduction { half: self.me, incarnation: self.record().incarnation, time: self.clock.at(now) }
+    }
+
+    /// Asks whoever is at an address for a cookie.
+    pub(super) fn ask(&mut self, now: Instant, to: SocketAddr, heal: bool) {
+        self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME && a.to != to);
+        if self.contacts.asked.len() >= ASKED_MAX {
+            self.contacts.asked.remove(0);
+        }
+        self.contacts.asked.push(Asked { to, at: now, heal });
+        let from = self.introduction(now);
+        let key = self.keyring.sending();
+        self.send_hello(Destination::Peer(to), key, &Hello::Ask { from });
+    }
+
+    /// Contacts that are due: seeds, a lost member, an announcement.
+    pub(super) fn contact(&mut self, now: Instant) {
+        if now < self.contacts.next {
+            return;
+        }
+        if !self.leaving {
+            self.contact_seeds(now);
+            self.contact_lost(now);
+            if self.config.discovery && !self.config.listen_only && now >= self.contacts.announce_at {
+                self.contacts.announce_at = now + c::ANNOUNCE_EVERY + self.jitter(c::ANNOUNCE_EVERY / 4);
+                let hello = Hello::Announce { from: self.introduction(now), addresses: self.record().addresses.clone() };
+                let key = self.keyring.sending();
+                self.send_hello(Destination::Discovery, key, &hello);
+            }
+        }
+        let seeds = self.contacts.seeds.iter().map(|s| s.next);
+        let next = seeds.chain([self.contacts.heal_at, self.contacts.announce_at]).filter(|t| *t > now).min();
+        self.contacts.next = next.unwrap_or(now + Duration::from_secs(1));
+    }
+
+    fn jitter(&mut self, most: Duration) -> Duration {
+        Duration::from_micros(self.rng.below(most.as_micros() as usize) as u64)
+    }
+
+    fn contact_seeds(&mut self, now: Instant) {
+        for i in 0..self.contacts.seeds.len() {
+            let seed = &self.contacts.seeds[i];
+            if now < seed.next {
+                continue;
+            }
+            let (addr, by_nid) = (seed.addr, seed.nid.and_then(|n| self.members.handle(n)));
+            let up_there = |h| {
+                let m = self.members.at(h);
+                m.is_up() && (h == ME || self.link_of(h).is_some() || m.version != super::Version::NONE)
+            };
+            let met = by_nid.is_some_and(up_there)
+                || self.members.iter().any(|(h, m)| m.record.addresses.contains(&addr) && up_there(h));
+            let linked = self.links.iter().flatten().any(|l| l.addr == addr && l.ever_heard);
+            let wait = self.contacts.seeds[i].wait;
+            let pause = if met || linked { c::SEED_RETRY.1 } else { wait + self.jitter(wait / 4) };
+            let seed = &mut self.contacts.seeds[i];
+            seed.met = met || linked;
+            seed.next = now + pause;
+            if seed.met {
+                seed.wait = c::SEED_RETRY.0;
+            } else {
+                seed.wait = (wait * 2).min(c::SEED_RETRY.1);
+                if self.is_usable(&addr) {
+                    self.ask(now, addr, false);
+                }
+            }
+        }
+    }
+
+    /// Tries to reach one member that is down: it may be back, or a cut may be over.
+    fn contact_lost(&mut self, now: Instant) {
+        if now < self.contacts.heal_at {
+            return;
+        }
+        self.contacts.heal_at = now + c::HEAL_RETRY.0 / 2 + self.jitter(c::HEAL_RETRY.0);
+        let lost: Vec<_> =
+            self.members.iter().filter(|(_, m)| m.state == MemberState::Down && m.heal_at <= now).map(|(h, _)| h).collect();
+        if lost.is_empty() || self.config.listen_only {
+            return;
+        }
+        let h = lost[self.rng.below(lost.len())];
+        let m = self.members.at_mut(h);
+        let minutes = ((now - m.since).as_secs() / 60).min(10) as u32;
+        m.heal_at = now + (c::HEAL_RETRY.0 * (1 << minutes)).min(c::HEAL_RETRY.1);
+        let addresses = self.members.at(h).record.addresses.clone();
+        let usable: Vec<SocketAddr> = addresses.into_iter().filter(|a| self.is_usable(a)).collect();
+        if !usable.is_empty() {
+            let to = usable[self.rng.below(usable.len())];
+            self.ask(now, to, true);
+        }
+    }
+
+    /// Takes a datagram of a first contact.
+    pub(super) fn first_contact(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        kind: Kind,
+        key: u8,
+        nonce: [u8; NONCE_BYTES],
+        datagram: &mut [u8],
+    ) {
+        let second = Duration::from_secs(1);
+        if now - self.contacts.answered.0 >= second {
+            self.contacts.answered = (now, 0);
+        }
+        self.contacts.answered.1 += 1;
+        if self.contacts.answered.1 > c::HELLOS_PER_SECOND {
+            self.counters.dropped_hello_rate += 1;
+            return;
+        }
+        let Some(cluster) = self.keyring.key(key) else {
+            self.counters.dropped_key += 1;
+            return;
+        };
+        let Some(body) = HelloKey::derive(cluster).open(nonce, datagram, HELLO_HEADER) else {
+            self.counters.dropped_forged += 1;
+            return;
+        };
+        let Ok(hello) = Hello::read(kind, body) else {
+            self.counters.dropped_malformed += 1;
+            return;
+        };
+        if self.leaving {
+            return;
+        }
+        match hello {
+            Hello::Ask { from: who } => self.answer(now, from, key, &who),
+            Hello::Cookie { from: who, asker_salt, cookie } => {
+                if asker_salt == self.me.salt && who.half.id != self.me.id {
+                    self.greet(now, from, key, &who, cookie);
+                } else {
+                    self.counters.dropped_cookie += 1;
+                }
+            }
+            Hello::Greet { from: who, cookie, wants_table, signed } => {
+                let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
+                if self.cookies.is_valid(slot, &asker(from, &who), &cookie) {
+                    self.welcome(now, from, key, &who, wants_table, signed);
+                } else {
+                    self.counters.dropped_cookie += 1;
+                }
+            }
+            Hello::Announce { from: who, addresses } => self.announced(now, &who, &addresses),
+        }
+    }
+
+    fn answer(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction) {
+        if who.half.salt == self.me.salt {
+            // this node is among its own seeds
+            self.contacts.seeds.retain(|s| s.addr != from);
+            return;
+        }
+        let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
+        let cookie = self.cookies.cookie(slot, &asker(from, who));
+        let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, cookie };
+        self.send_hello(Destination::Peer(from), key, &hello);
+    }
+
+    fn greet(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, cookie: [u8; 16]) {
+        self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME);
+        // a host with several addresses may answer from another one
+        let Some(i) =
+            self.contacts.asked.iter().position(|a| a.to == from).or(if self.contacts.asked.is_empty() { None } else { Some(0) })
+        else {
+            self.counters.dropped_cookie += 1;
+            return;
+        };
+        let asked = self.contacts.asked.remove(i);
+        let nid = who.half.id.nid();
+        for s in self.contacts.seeds.iter_mut().filter(|s| s.addr == asked.to) {
+            s.nid = Some(nid);
+        }
+        self.step_clock(now, who.time);
+        let member = self.members.handle(nid);
+        let same_life = member.is_some_and(|h| self.members.at(h).half() == who.half);
+        let member = if same_life { member } else { None };
+        let l = match self.link_with(&who.half) {
+            Some(l) => l,
+            None => {
+                let Some(l) = self.open_link(now, who.half, member, from, key) else { return };
+                l
+            }
+        };
+        self.link(l).addr = from;
+        let wants_table = self.members.len() == 1;
+        let signed = self.members.at(ME).signed.clone();
+        let hello = Hello::Greet { from: self.introduction(now), cookie, wants_table, signed: &signed };
+        self.send_hello(Destination::Peer(from), key, &hello);
+        if asked.heal || !wants_table {
+            self.start_sync(now, l, false);
+        }
+    }
+
+    fn welcome(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, wants_table: bool, signed: &[u8]) {
+        let record = match record::decode(signed) {
+            Ok(r) if r.id == who.half.id && r.salt == who.half.salt => r,
+            _ => {
+                self.counters.dropped_record += 1;
+                return;
+            }
+        };
+        if record.id == self.me.id {
+            return self.told_of_me(now, &record, signed);
+        }
+        if wants_table {
+            let busy = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
+            if busy >= c::SYNCS_MAX {
+                self.counters.dropped_busy += 1;
+                return;
+            }
+        }
+        if !self.config.allow.allows(from.ip()) {
+            self.counters.dropped_address += 1;
+            return;
+        }
+        let listener = record.listen_only;
+        let member = if listener {
+            if !record::is_signed(&record, signed) {
+                self.counters.dropped_record += 1;
+                return;
+            }
+            None
+        } else {
+            match self.take_record(now, record, signed, false, None) {
+                Some(h) => Some(h),
+                None => return,
+            }
+        };
+        self.step_clock(now, who.time);
+        let l = match self.link_with(&who.half) {
+            Some(l) => l,
+            None => {
+                let Some(l) = self.open_link(now, who.half, member, from, key) else { return };
+                l
+            }
+        };
+        let link = self.link(l);
+        link.addr = from;
+        link.peer_key = key;
+        link.listener = listener;
+        link.member = member;
+        link.note_heard(now);
+        // a repeated greeting changes nothing
+        if link.synced.is_some_and(|at| now - at < Duration::from_secs(5)) {
+            return;
+        }
+        link.mark_record(ME);
+        self.start_sync(now, l, wants_table);
+        if let Some(h) = member {
+            let wanted = self.overlay.neighbours(self.me.id.nid(), ME).contains(&h);
+            self.link(l).ring = wanted && !self.config.listen_only;
+        }
+    }
+
+    /// Somebody announced itself on the discovery group.
+    fn announced(&mut self, now: Instant, who: &Introduction, addresses: &[SocketAddr]) {
+        let nid = who.half.id.nid();
+        let known = self.members.handle(nid).is_some_and(|h| self.members.at(h).is_up());
+        if who.half.id == self.me.id || known {
+            return;
+        }
+        // a few of many who hear it are enough to bring it in
+        let up = self.overlay.len();
+        if up > 2 && self.rng.below(up) >= 2 {
+            return;
+        }
+        let to = addresses.iter().copied().find(|a| self.is_usable(a));
+        if let Some(to) = to
+            && !self.contacts.asked.iter().any(|a| a.to == to)
+        {
+            self.ask(now, to, true);
+        }
+    }
+}
+
+/// What must be the same when a cookie comes back.
+fn asker(from: SocketAddr, who: &Introduction) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(80);
+    crate::wire::put_address(&mut bytes, &from);
+    bytes.extend_from_slice(&who.half.id.0);
+    bytes.extend_from_slice(&who.half.salt);
+    bytes
+}

@@ -1,0 +1,236 @@
+//! Packets of peers: opening them, what every one of them tells, and their sections.
+
+use super::link::{Meaning, Sent};
+use super::members::ME;
+use super::{Engine, Version, c};
+use crate::time::ClusterTime;
+use crate::wire::packet::{self, Alarm, Fixed, Gaps, Kind, LINK_HEADER, section};
+use crate::wire::rows::RowReader;
+use crate::wire::{Malformed, Reader};
+use peermon_model::{Instant, MemberState};
+use peermon_trust::ReplayWindow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+impl Engine {
+    /// Finds out who sent a packet and opens it; a member's first packet opens a link.
+    pub(super) fn open<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &'a mut [u8],
+        key: u8,
+        tag: u32,
+        counter: u64,
+    ) -> Option<(usize, &'a [u8])> {
+        let Some(cluster) = self.keyring.key(key) else {
+            self.counters.dropped_key += 1;
+            return None;
+        };
+        let me = self.me;
+        let tagged = |l: &Option<super::Link>| l.as_ref().is_some_and(|l| super::members::tag(&l.peer.salt) == tag);
+        if let Some(l) = self.links.iter().position(tagged) {
+            let link = self.links[l].as_mut().expect("it was just found");
+            if !link.window.is_new(counter) {
+                self.counters.dropped_replayed += 1;
+                return None;
+            }
+            let Some(body) = link.keys(&me, key, cluster).open(counter, datagram, LINK_HEADER) else {
+                self.counters.dropped_forged += 1;
+                return None;
+            };
+            link.window.accept(counter);
+            return Some((l, body));
+        }
+        // two members whose tags collide (once in 10^5 clusters of 300) talk through others
+        let h = self.members.tagged(tag).iter().copied().find(|h| *h != ME);
+        let Some(m) = h.and_then(|h| self.members.get(h)) else {
+            self.counters.dropped_stranger += 1;
+            return None;
+        };
+        if m.heard_counter > 0 && !ReplayWindow::starting_at(m.heard_counter).is_new(counter) {
+            self.counters.dropped_replayed += 1;
+            return None;
+        }
+        let half = m.half();
+        let Some(body) = peermon_trust::PairKeys::derive(cluster, &me, &half).open(counter, datagram, LINK_HEADER) else {
+            self.counters.dropped_forged += 1;
+            return None;
+        };
+        let was_down = m.state == MemberState::Down;
+        let l = self.open_link(now, half, h, from, key)?;
+        self.link(l).window.accept(counter);
+        if was_down {
+            self.start_sync(now, l, false);
+        }
+        Some((l, body))
+    }
+
+    /// Takes an opened packet of a link.
+    #[allow(clippy::too_many_arguments)] // the parts of one header
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        l: usize,
+        from: SocketAddr,
+        kind: Kind,
+        ring: bool,
+        key: u8,
+        counter: u64,
+        body: &[u8],
+    ) {
+        let mut r = Reader(body);
+        let Ok(fixed) = Fixed::read(&mut r) else {
+            self.counters.dropped_malformed += 1;
+            return;
+        };
+        let link = self.link(l);
+        if counter + 1 == link.window.next() {
+            // the newest packet tells where the peer is now
+            link.addr = from;
+            link.peer_ring = ring;
+            link.peer_key = key;
+        }
+        let was_stalled = link.is_stalled();
+        link.note_heard(now);
+        if was_stalled {
+            link.flush_by(now + Duration::from_millis(1));
+        }
+        self.note_time(now, l, &fixed);
+        for sent in self.link(l).acknowledged(fixed.ack, fixed.acks) {
+            self.note_delivered(now, l, &sent);
+        }
+        if kind == Kind::Ping {
+            self.send_on(now, l, Kind::Pong, &[]);
+        }
+        if !r.is_empty() {
+            self.link(l).owe_ack(now);
+            if self.sections(now, l, r).is_err() {
+                self.counters.dropped_malformed += 1;
+            }
+        }
+        // a link may be gone by now: its peer's record told of a new life
+        if let Some(link) = &mut self.links[l]
+            && !link.prunes.is_empty()
+        {
+            link.flush_by(now + c::HOLD_PRUNE);
+        }
+    }
+
+    /// Round trip and clock of the peer.
+    fn note_time(&mut self, now: Instant, l: usize, fixed: &Fixed) {
+        let mine = self.clock.at(now);
+        let link = self.link(l);
+        let rtt = (fixed.hold != u16::MAX).then(|| {
+            let round = ((mine.0 / 16) as u16).wrapping_sub(fixed.echo).wrapping_sub(fixed.hold);
+            i64::from(round) * 16
+        });
+        // beyond half of the echo's range it is a wrapped or stepped clock, no round trip
+        let rtt = rtt.filter(|us| *us < 500_000);
+        if let Some(us) = rtt {
+            link.note_rtt(Duration::from_micros(us as u64));
+            link.note_offset(us, fixed.time.0 as i64 + us / 2 - mine.0 as i64);
+        }
+        link.note_echo(fixed.time.0, now);
+        let theirs = ClusterTime(fixed.time.0 + rtt.unwrap_or(0) as u64 / 2);
+        self.step_clock(now, theirs);
+    }
+
+    /// Steps the cluster clock forward if a peer's is far ahead.
+    pub(super) fn step_clock(&mut self, now: Instant, theirs: ClusterTime) {
+        if self.clock.step_to(theirs, now) {
+            self.counters.clock_steps += 1;
+            self.links.iter_mut().flatten().for_each(|l| l.offsets.clear());
+            self.schedule_wave(now);
+            self.republish(now);
+        }
+    }
+
+    fn note_delivered(&mut self, now: Instant, l: usize, sent: &Sent) {
+        let link = self.link(l);
+        for (h, v) in &sent.rows {
+            link.note_known(*h, *v);
+        }
+        for h in &sent.dict {
+            link.dict_acked.set(*h);
+        }
+        // bulk that waited for room in the window goes on
+        if link.has_work() {
+            link.flush_by(now + c::HOLD_URGENT);
+        }
+    }
+
+    fn sections(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let mut news = false;
+        while let Some((kind, body)) = packet::next_section(&mut r)? {
+            if self.links[l].is_none() {
+                return Ok(());
+            }
+            match kind {
+                section::DICT => self.read_dict(l, body)?,
+                section::RECORD => self.read_record(now, l, body)?,
+                section::ROWS => {
+                    for row in RowReader::new(body)? {
+                        news |= self.receive_row(now, l, &row?);
+                    }
+                }
+                section::PRUNE => self.read_prunes(l, body)?,
+                section::GRAFT => self.read_grafts(now, l, body)?,
+                section::ALARM => self.read_alarms(now, l, body)?,
+                section::HASH => self.read_hash(now, l, body)?,
+                section::SET_QUERY => self.read_set_query(now, l, body)?,
+                section::SET_LIST => self.read_set_list(now, l, body)?,
+                section::WANT => self.read_want(now, l, body)?,
+                section::UNKNOWN => self.read_unknown(now, l, body)?,
+                section::KEY => self.read_key(now, l, body)?,
+                _ => {}
+            }
+        }
+        if news {
+            let hold = if self.clock.is_locked() { c::HOLD } else { c::HOLD_UNLOCKED };
+            for link in self.links.iter_mut().flatten().filter(|l| !l.dirty.is_empty()) {
+                // a full datagram need not wait: 200 rows of 6 bytes fill one
+                link.flush_by(if link.dirty.len() >= 200 { now } else { now + hold });
+            }
+        }
+        Ok(())
+    }
+
+    fn read_dict(&mut self, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        while !r.is_empty() {
+            let theirs = u16::try_from(r.varint()?).map_err(|_| Malformed("a handle is too large"))?;
+            let nid = r.u64()?;
+            let meaning = self.members.handle(nid).map_or(Meaning::Awaited(nid), Meaning::Member);
+            self.link(l).put_meaning(theirs, meaning);
+        }
+        Ok(())
+    }
+
+    /// The peer did not understand some of this node's handles: tell all about them again.
+    fn read_unknown(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let mut gaps = Gaps::default();
+        while !r.is_empty() {
+            let h = gaps.read(&mut r)?;
+            if self.members.get(h).is_some() {
+                let link = self.link(l);
+                link.dict_acked.clear(h);
+                link.put_known(h, Version::NONE);
+                link.mark_record(h);
+                link.mark(h);
+                link.flush_by(now + c::HOLD_URGENT);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_alarms(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        while !r.is_empty() {
+            let alarm = Alarm::read(&mut r)?;
+            if !matches!(alarm.phase, 1 | 2) {
+                return Err(Malformed("an alarm of an unknown phase"));
+            }
+            self.alarm(now, Some(l), alarm);
+        }
+        Ok(())
+    }
+}

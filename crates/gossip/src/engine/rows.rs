@@ -1,0 +1,244 @@
+//! Rows and their trees: each origin's rows travel down a tree that its receivers learn by keeping the link that was first
+//! and pruning the others (Plumtree, Leitão et al. 2007, with one tree an origin).
+
+use super::link::Meaning;
+use super::members::{Handle, ME, NO_LINK};
+use super::{Engine, Version, c};
+use crate::time::ticks;
+use crate::wire::packet::Gaps;
+use crate::wire::rows::Row;
+use crate::wire::{Malformed, Reader};
+use peermon_model::quantity::ABSENT;
+use peermon_model::vitals::SLOTS;
+use peermon_model::{Instant, MemberState};
+
+impl Engine {
+    /// Takes a row from a link. True if it was news.
+    pub(super) fn receive_row(&mut self, now: Instant, l: usize, row: &Row) -> bool {
+        self.counters.rows_received += 1;
+        let o = match self.link(l).meaning(row.handle) {
+            Meaning::Member(o) => o,
+            Meaning::Unknown | Meaning::Awaited(_) => {
+                self.link(l).tell_unknown(row.handle, now);
+                self.link(l).flush_by(now + c::HOLD_URGENT);
+                return false;
+            }
+        };
+        if o == ME {
+            return false;
+        }
+        let v = row.version;
+        if v.ticks_since(self.now_version(now)) > c::FUTURE_TICKS {
+            self.counters.dropped_future += 1;
+            self.link(l).tell_unknown(row.handle, now);
+            return false;
+        }
+        let m = self.members.at(o);
+        if m.state == MemberState::Left {
+            return false;
+        }
+        if m.version != Version::NONE && !v.newer_than(m.version) {
+            self.duplicate_row(l, o, v);
+            return false;
+        }
+        if m.version == Version::NONE && !row.full {
+            self.counters.dropped_baseless += 1;
+            self.link(l).grafts.push((o, Version::NONE));
+            self.link(l).flush_by(now + c::HOLD_URGENT);
+            return false;
+        }
+        if m.state == MemberState::Down {
+            let fresh = v.age(self.clock.at(now)) < 3 * self.config.period.max(m.record.period);
+            if !fresh || !v.newer_than(m.down_at) {
+                return false;
+            }
+            self.revive(now, o);
+        }
+        self.counters.rows_new += 1;
+        let m = self.members.at_mut(o);
+        for i in 0..SLOTS {
+            if row.mask >> i & 1 == 1 {
+                (m.codes[i], m.changed[i]) = (row.codes[i], v);
+            } else if row.full {
+                (m.codes[i], m.changed[i]) = (ABSENT, v);
+            }
+        }
+        m.version = v;
+        m.heard = now;
+        self.set_parent(o, l as u8);
+        self.link(l).note_known(o, v);
+        for (i, link) in self.links.iter_mut().enumerate() {
+            if let Some(link) = link
+                && i != l
+                && link.eager.get(o)
+                && v.newer_than(link.known(o))
+            {
+                link.mark(o);
+            }
+        }
+        self.link(l).unmark(o);
+        let m = self.members.at_mut(o);
+        if v.newer_than(m.accused.at) {
+            m.accused = Default::default();
+            if m.state == MemberState::Suspect {
+                m.state = MemberState::Alive;
+                m.since = now;
+                self.member_event(o);
+            }
+        }
+        true
+    }
+
+    /// A row that this node has already: one of the two links is too much.
+    fn duplicate_row(&mut self, l: usize, o: Handle, v: Version) {
+        let (parent, same) = (self.members.at(o).parent, v == self.members.at(o).version);
+        let from_origin = self.link(l).member == Some(o);
+        self.link(l).note_known(o, v);
+        if parent == l as u8 {
+            if same {
+                self.link(l).unmark(o);
+            }
+            return;
+        }
+        // Balance: while the row is still held here, this link may become the parent if it carries less. Never one that
+        // was sent this row already: it may prune us at the same moment.
+        if same && !from_origin && self.may_switch(l, o, parent) {
+            self.set_parent(o, l as u8);
+            let link = self.link(l);
+            link.unmark(o);
+            link.eager.clear(o);
+            let old = self.link(parent as usize);
+            old.eager.clear(o);
+            old.unmark(o);
+            old.prunes.push(o);
+            return;
+        }
+        let link = self.link(l);
+        if from_origin {
+            if same {
+                link.unmark(o);
+            }
+            return;
+        }
+        if same {
+            let (held, was_eager) = (link.is_marked(o), link.eager.clear(o));
+            link.unmark(o);
+            // if our copy is on its way to the peer, the peer prunes
+            if was_eager && !held {
+                return;
+            }
+        }
+        link.prunes.push(o);
+    }
+
+    fn may_switch(&self, l: usize, o: Handle, parent: u8) -> bool {
+        let Some(Some(old)) = self.links.get(parent as usize) else { return false };
+        let Some(new) = &self.links[l] else { return false };
+        let held_elsewhere = || {
+            let other = |i: usize| i != l && i != parent as usize;
+            self.links.iter().enumerate().any(|(i, x)| other(i) && x.as_ref().is_some_and(|x| x.is_marked(o)))
+        };
+        old.member != Some(o) && self.children[l] + 1 < self.children[parent as usize] && new.is_marked(o) && held_elsewhere()
+    }
+
+    pub(super) fn set_parent(&mut self, o: Handle, l: u8) {
+        let old = std::mem::replace(&mut self.members.at_mut(o).parent, l);
+        if old != l {
+            if old != NO_LINK {
+                self.children[old as usize] = self.children[old as usize].saturating_sub(1);
+            }
+            if l != NO_LINK {
+                self.children[l as usize] += 1;
+            }
+        }
+    }
+
+    pub(super) fn read_prunes(&mut self, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let mut gaps = Gaps::default();
+        while !r.is_empty() {
+            let theirs = gaps.read(&mut r)?;
+            let link = self.link(l);
+            if let Meaning::Member(o) = link.meaning(theirs)
+                && (o != ME || !(link.ring || link.peer_ring))
+            {
+                link.eager.clear(o);
+                link.unmark(o);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_grafts(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let mut gaps = Gaps::default();
+        while !r.is_empty() {
+            let theirs = gaps.read(&mut r)?;
+            let has = Version(r.u32()?);
+            let Meaning::Member(o) = self.link(l).meaning(theirs) else {
+                self.link(l).tell_unknown(theirs, now);
+                continue;
+            };
+            let (version, up) = (self.members.at(o).version, self.members.at(o).is_up());
+            let link = self.link(l);
+            link.eager.set(o);
+            // the peer says what it has, so this replaces what was believed
+            link.put_known(o, has);
+            if up && version != Version::NONE && (has == Version::NONE || version.newer_than(has)) {
+                link.mark(o);
+                link.flush_by(now + c::HOLD_URGENT);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks `tries` links for an origin's rows, if possible not the one they should come from.
+    pub(super) fn graft(&mut self, now: Instant, o: Handle, tries: usize) {
+        let links: Vec<usize> =
+            self.link_indices().filter(|l| !self.links[*l].as_ref().is_some_and(|x| x.is_stalled() || x.listener)).collect();
+        if links.is_empty() {
+            return;
+        }
+        let m = self.members.at(o);
+        let (version, parent) = (m.version, m.parent);
+        for _ in 0..tries {
+            let mut l = links[self.rng.below(links.len())];
+            if l == parent as usize {
+                l = links[self.rng.below(links.len())];
+            }
+            self.counters.grafts += 1;
+            let link = self.link(l);
+            if !link.grafts.iter().any(|g| g.0 == o) {
+                link.grafts.push((o, version));
+            }
+            link.flush_by(now + c::HOLD_URGENT);
+        }
+    }
+
+    /// A link is gone: origins that came over it are asked for on others.
+    pub(super) fn adopt_orphans(&mut self, now: Instant, l: usize) {
+        let orphans: Vec<Handle> = self.members.iter().filter(|(_, m)| m.parent == l as u8).map(|(h, _)| h).collect();
+        for o in orphans {
+            self.members.at_mut(o).parent = NO_LINK;
+            if self.members.at(o).is_up() {
+                self.graft(now, o, 2);
+            }
+        }
+    }
+
+    /// Rows that should have come with the last wave and did not: ask for them.
+    pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
+        let (period, clock) = (self.config.period, self.clock.at(now));
+        let late = |m: &super::members::Member| {
+            let slower = m.record.period.saturating_sub(period);
+            let allowed = if self.clock.is_locked() {
+                (now - wave) + period * 2 / 5
+            } else {
+                period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE
+            };
+            m.is_up() && (m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(allowed + slower))
+        };
+        let missing: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && late(m)).map(|(h, _)| h).collect();
+        for o in missing {
+            self.graft(now, o, 2);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Bringing two nodes to the same table: the whole of it for a joiner, what is fresh after a cut, and a cheap check that
+//! finds the rest: one fingerprint a period, and where it differs, a search by ranges (as negentropy does, 16 ways).
+
+use super::members::Handle;
+use super::{Engine, Version, c};
+use crate::rng::mix;
+use crate::wire::packet::section;
+use crate::wire::{Malformed, Reader};
+use peermon_model::{Incarnation, Instant, Sequence};
+
+/// Ranges a query divides into.
+const WAYS: usize = 16;
+/// Members a range may hold to be listed rather than divided.
+const LIST_MAX: usize = 40;
+/// Depth at which a range is listed in any case: 16^6 ranges.
+const DEPTH_MAX: u8 = 6;
+/// Periods in which fingerprints must differ before it counts: news may be on its way.
+const PATIENCE: u8 = 2;
+
+impl Engine {
+    /// Tells a peer all that is fresh; `whole`: every record too.
+    pub(super) fn start_sync(&mut self, now: Instant, l: usize, whole: bool) {
+        self.counters.synchronisations += 1;
+        let clock = self.clock.at(now);
+        let fresh: Vec<(Handle, bool)> = self
+            .members
+            .iter()
+            .map(|(h, m)| {
+                (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.config.period.max(m.record.period))
+            })
+            .collect();
+        let link = self.link(l);
+        link.synced = Some(now);
+        for (h, row) in fresh {
+            if whole {
+                link.mark_record(h);
+            }
+            if row {
+                link.eager.set(h);
+                link.mark(h);
+            }
+        }
+        link.flush_by(now);
+    }
+
+    pub(super) fn read_hash(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let theirs = r.u64()?;
+        let equal = theirs == self.set_hash;
+        let link = self.link(l);
+        if equal {
+            link.hash_differs = 0;
+            return Ok(());
+        }
+        link.hash_differs += 1;
+        if link.hash_differs >= PATIENCE {
+            link.hash_differs = 0;
+            self.query(now, l, 0, 0);
+        }
+        Ok(())
+    }
+
+    /// Members that are up whose hashed nid begins with `prefix` (4 bits a level).
+    fn in_range(&self, depth: u8, prefix: u32) -> impl Iterator<Item = (Handle, &super::members::Member)> {
+        self.members
+            .iter()
+            .filter(move |(_, m)| m.is_up() && !m.record.listen_only && (depth == 0 || digits(m.nid, depth) == prefix))
+    }
+
+    fn fingerprints(&self, depth: u8, prefix: u32) -> [u32; WAYS] {
+        let mut sums = [0; WAYS];
+        for (_, m) in self.in_range(depth, prefix) {
+            sums[(digits(m.nid, depth + 1) & 15) as usize] ^= m.fingerprint() as u32;
+        }
+        sums
+    }
+
+    fn query(&mut self, now: Instant, l: usize, depth: u8, prefix: u32) {
+        let mut body = vec![depth];
+        body.extend_from_slice(&prefix.to_le_bytes());
+        for f in self.fingerprints(depth, prefix) {
+            body.extend_from_slice(&f.to_le_bytes());
+        }
+        self.tell_once(now, l, section::SET_QUERY, body);
+    }
+
+    fn tell_once(&mut self, now: Instant, l: usize, kind: u8, body: Vec<u8>) {
+        let link = self.link(l);
+        // one exchange at a time is plenty; the next fingerprint starts another
+        if link.once.len() < 64 {
+            link.once.push((kind, body));
+            link.flush_by(now + c::HOLD_URGENT);
+        }
+    }
+
+    pub(super) fn read_set_query(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let (depth, prefix) = range(&mut r)?;
+        let mine = self.fingerprints(depth, prefix);
+        for (i, my) in mine.iter().enumerate() {
+            if r.u32()? == *my {
+                continue;
+            }
+            let (depth, prefix) = (depth + 1, prefix << 4 | i as u32);
+            if depth >= DEPTH_MAX || self.in_range(depth, prefix).count() <= LIST_MAX {
+                self.list(now, l, depth, prefix);
+            } else {
+                self.query(now, l, depth, prefix);
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, now: Instant, l: usize, depth: u8, prefix: u32) {
+        let mut body = vec![depth];
+        body.extend_from_slice(&prefix.to_le_bytes());
+        for (_, m) in self.in_range(depth, prefix).take(LIST_MAX) {
+            body.extend_from_slice(&m.nid.to_le_bytes());
+            body.extend_from_slice(&m.record.incarnation.0.to_le_bytes());
+            body.extend_from_slice(&m.record.sequence.0.to_le_bytes());
+        }
+        self.tell_once(now, l, section::SET_LIST, body);
+    }
+
+    /// The peer lists what it has in a range: send it what it lacks, ask for what this node lacks.
+    pub(super) fn read_set_list(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        let (depth, prefix) = range(&mut r)?;
+        let mut want = Vec::new();
+        let mut listed = Vec::new();
+        while !r.is_empty() {
+            let nid = r.u64()?;
+            let rank = (Incarnation(r.u32()?), Sequence(r.u32()?));
+            listed.push(nid);
+            let Some(h) = self.members.handle(nid) else {
+                want.extend_from_slice(&nid.to_le_bytes());
+                continue;
+            };
+            let (mine, up, version) = {
+                let m = self.members.at(h);
+                (m.record.rank(), m.is_up(), m.version)
+            };
+            if mine > rank {
+                self.link(l).mark_record(h);
+            } else if mine < rank {
+                want.extend_from_slice(&nid.to_le_bytes());
+            } else if !up && h != super::members::ME {
+                // it is up there and down here: its rows decide
+                self.link(l).grafts.push((h, version));
+            }
+        }
+        let lacking: Vec<Handle> =
+            self.in_range(depth, prefix).filter(|(_, m)| !listed.contains(&m.nid)).map(|(h, _)| h).collect();
+        for h in lacking.into_iter().take(LIST_MAX) {
+            let link = self.link(l);
+            link.mark_record(h);
+            link.eager.set(h);
+            link.mark(h);
+        }
+        if !want.is_empty() {
+            self.tell_once(now, l, section::WANT, want);
+        }
+        self.link(l).flush_by(now + c::HOLD_URGENT);
+        Ok(())
+    }
+
+    pub(super) fn read_want(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+        while !r.is_empty() {
+            if let Some(h) = self.members.handle(r.u64()?) {
+                let link = self.link(l);
+                link.mark_record(h);
+                link.eager.set(h);
+                link.mark(h);
+                link.flush_by(now + c::HOLD_URGENT);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first `depth` hexadecimal digits of a member's place.
+fn digits(nid: u64, depth: u8) -> u32 {
+    (mix(nid) >> (64 - 4 * u32::from(depth))) as u32
+}
+
+fn range(r: &mut Reader<'_>) -> Result<(u8, u32), Malformed> {
+    let (depth, prefix) = (r.u8()?, r.u32()?);
+    if depth > DEPTH_MAX || (depth == 0 && prefix != 0) {
+        return Err(Malformed("a range too deep"));
+    }
+    Ok((depth, prefix))
+}

@@ -1,0 +1,117 @@
+//! What the engine shows to the node around it.
+
+use super::Engine;
+use super::members::ME;
+use crate::time::Version;
+use peermon_model::{Instant, MemberState, NodeEntry, NodeName, Snapshot};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkRole {
+    /// The rings want it.
+    Ring,
+    /// A joiner, a healed peer, or one whose view of the rings differs; it ends by itself.
+    Extra,
+    /// The peer only listens.
+    Listener,
+}
+
+/// One peer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LinkInfo {
+    /// Its label, once its record is known.
+    pub name: Option<NodeName>,
+    /// Its id's first digits.
+    pub short_id: String,
+    /// Where packets to it go.
+    pub address: SocketAddr,
+    /// Smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// Why it is there.
+    pub role: LinkRole,
+    /// Time since it was last heard.
+    pub silent: Duration,
+}
+
+/// The state of the cluster clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClockInfo {
+    /// Whether waves are aligned with the peers'.
+    pub locked: bool,
+    /// Distance to the median of the peers' clocks.
+    pub error: Duration,
+}
+
+impl Engine {
+    /// The table as it is now.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let clock = self.clock.at(now);
+        let mut nodes: Vec<NodeEntry> = self
+            .members
+            .iter()
+            .filter(|(h, _)| *h != ME || !self.config.listen_only)
+            .map(|(h, m)| {
+                let gone = matches!(m.state, MemberState::Down | MemberState::Left);
+                NodeEntry {
+                    record: Arc::clone(&m.record),
+                    state: if h == ME && self.leaving { MemberState::Left } else { m.state },
+                    vitals: self.row_of(h),
+                    age: (m.version != Version::NONE).then(|| m.version.age(clock)),
+                    in_state: now - m.since,
+                    hidden: gone && now - m.since > self.config.hide_after,
+                }
+            })
+            .collect();
+        nodes.sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
+        Snapshot { taken: now, me: self.me.id, nodes }
+    }
+
+    /// Takes another list of allowed address prefixes.
+    pub fn set_allow(&mut self, allow: peermon_model::AllowList) {
+        self.config.allow = allow;
+    }
+
+    /// All peers.
+    pub fn links(&self, now: Instant) -> Vec<LinkInfo> {
+        let role = |l: &super::Link| match (l.listener, l.ring || l.peer_ring) {
+            (true, _) => LinkRole::Listener,
+            (_, true) => LinkRole::Ring,
+            _ => LinkRole::Extra,
+        };
+        self.links
+            .iter()
+            .flatten()
+            .map(|l| LinkInfo {
+                name: l.member.and_then(|h| self.members.get(h)).map(|m| m.record.name.clone()),
+                short_id: l.peer.id.short(),
+                address: l.addr,
+                rtt: l.srtt,
+                role: role(l),
+                silent: now - l.last_heard,
+            })
+            .collect()
+    }
+
+    /// The cluster clock's state.
+    pub fn clock(&self) -> ClockInfo {
+        ClockInfo { locked: self.clock.is_locked(), error: self.clock.error() }
+    }
+
+    /// The cluster clock itself, for tests that compare nodes.
+    pub fn cluster_time(&self, now: Instant) -> crate::time::ClusterTime {
+        self.clock.at(now)
+    }
+
+    /// Seeds that no living member answers for.
+    pub fn seeds_waiting(&self) -> Vec<SocketAddr> {
+        self.contacts.waiting()
+    }
+
+    /// Members that are up, this node among them unless it only listens.
+    pub fn members_up(&self) -> usize {
+        self.overlay.len()
+    }
+}

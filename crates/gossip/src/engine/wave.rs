@@ -1,0 +1,231 @@
+//! The wave: all nodes sample at the same moment of the cluster clock, so that a period's rows travel together in few, full
+//! packets. Then the checks that follow it.
+
+use super::members::{Handle, ME};
+use super::{Engine, Event, Version, c};
+use crate::time::ClusterTime;
+use crate::wire::packet::{self, section};
+use peermon_model::vitals::SLOTS;
+use peermon_model::{Instant, MemberState, Vitals, vitals::Slot};
+use std::time::Duration;
+
+/// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began.
+const STAGES: [u32; 3] = [150, 250, 450];
+
+impl Engine {
+    /// Plans the next wave.
+    pub(super) fn schedule_wave(&mut self, now: Instant) {
+        let (t, offset) = (self.config.period.as_micros() as u64, c::WAVE_OFFSET.as_micros() as u64);
+        let clock = self.clock.at(now).0;
+        let mut next = (clock.saturating_sub(offset) / t + 1) * t + offset;
+        // the clock may have been slewed back a little since this wave
+        if next - clock < t / 4 {
+            next += t;
+        }
+        self.publish_at = self.clock.local(ClusterTime(next));
+    }
+
+    /// When the present wave began.
+    fn wave_start(&self, now: Instant) -> Instant {
+        let t = self.config.period.as_micros() as u64;
+        self.clock.local(ClusterTime(self.clock.at(now).0 / t * t))
+    }
+
+    /// A wave begins: follow the clock, ask for a sample.
+    pub(super) fn wave(&mut self, now: Instant) {
+        let recent = now.before(3 * self.config.period);
+        let heard = self.links.iter().flatten().filter(|l| l.last_heard >= recent);
+        let mut offsets: Vec<i64> = heard.filter_map(super::Link::offset).collect();
+        let by = self.clock.follow(&mut offsets);
+        for link in self.links.iter_mut().flatten() {
+            link.offsets.iter_mut().for_each(|o| o.1 -= by);
+        }
+        self.check_stage = 0;
+        self.check_at = self.wave_start(now) + self.stage(0);
+        self.schedule_wave(now);
+        if self.config.listen_only || self.leaving {
+            self.keep_listening(now);
+            return;
+        }
+        self.events.push_back(Event::SampleDue);
+        // a quarter of a period is enough for any collector; after it the old row goes out again, as a sign of life
+        self.republish_at = now + self.config.period / 4;
+    }
+
+    fn stage(&self, n: usize) -> Duration {
+        self.config.period.min(Duration::from_secs(1)) * STAGES[n] / 1000
+    }
+
+    /// Publishes this node's row. Call it when [`Event::SampleDue`] asks for it.
+    pub fn publish(&mut self, now: Instant, row: &Vitals) {
+        self.own.measured = *row.codes();
+        self.republish(now);
+    }
+
+    /// Publishes what was last measured, with the present time.
+    pub(super) fn republish(&mut self, now: Instant) {
+        let version = self.now_version(now);
+        self.publish_as(now, version);
+    }
+
+    /// As [`Self::republish`], newer than `than` in any case.
+    pub(super) fn republish_after(&mut self, now: Instant, than: Version) {
+        let version = self.now_version(now);
+        self.publish_as(now, if version.newer_than(than) { version } else { Version(than.0.wrapping_add(1)) });
+    }
+
+    fn publish_as(&mut self, now: Instant, version: Version) {
+        self.republish_at = Instant::NEVER;
+        if self.config.listen_only || self.leaving {
+            return;
+        }
+        let (own, me) = (&mut self.own, self.members.at_mut(ME));
+        // at most one row a tick, and never an older one than was told of this node before
+        if me.version != Version::NONE && !version.newer_than(me.version) {
+            return;
+        }
+        for i in 0..SLOTS {
+            let (was, is) = (me.codes[i], own.measured[i]);
+            let moved = if was == peermon_model::quantity::ABSENT || is == peermon_model::quantity::ABSENT {
+                was != is
+            } else {
+                was.abs_diff(is) >= own.dead_band[i].max(1)
+            };
+            own.periods[i] += 1;
+            if moved || (own.periods[i] >= c::KEYFRAME && was != is) {
+                (me.codes[i], me.changed[i]) = (is, version);
+                own.periods[i] = 0;
+            }
+        }
+        me.version = version;
+        me.heard = now;
+        let hash = self.set_hash.to_le_bytes();
+        for link in self.links.iter_mut().flatten() {
+            if link.ring || link.peer_ring {
+                link.eager.set(ME);
+            }
+            if link.eager.get(ME) {
+                link.mark(ME);
+                link.flush_by(now);
+                if !link.once.iter().any(|s| s.0 == section::HASH) {
+                    link.once.push((section::HASH, hash.to_vec()));
+                }
+            }
+        }
+        for l in self.link_indices() {
+            if self.link(l).flush_at <= now {
+                self.flush(now, l);
+            }
+        }
+    }
+
+    /// What follows a wave: missing rows, silent neighbours, nodes long unheard.
+    pub(super) fn check(&mut self, now: Instant) {
+        let wave = self.wave_start(now);
+        let stage = self.check_stage as usize;
+        self.check_stage += 1;
+        self.check_at = match self.check_stage as usize {
+            n if n < STAGES.len() => wave + self.stage(n),
+            _ => Instant::NEVER,
+        };
+        self.ask_for_gaps(now, wave);
+        if stage == 0 && now >= self.stalled_until {
+            self.ask_the_silent(now, wave);
+        }
+        if stage == STAGES.len() - 1 {
+            self.declare_unheard(now);
+        }
+    }
+
+    fn declare_unheard(&mut self, now: Instant) {
+        let periods = if now < self.stalled_until { c::BACKSTOP.1 } else { c::BACKSTOP.0 };
+        let unheard: Vec<Handle> = self
+            .members
+            .iter()
+            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.config.period.max(m.record.period))
+            .map(|(h, _)| h)
+            .collect();
+        for o in unheard {
+            self.declare_down(now, o);
+        }
+    }
+
+    /// A listener publishes nothing; it keeps its links open by asking.
+    fn keep_listening(&mut self, now: Instant) {
+        if self.leaving {
+            return;
+        }
+        for l in self.link_indices() {
+            self.send_on(now, l, packet::Kind::Ping, &[]);
+        }
+        self.recompute(now);
+    }
+
+    /// Once a second: links nobody wants, members to forget, keys to pass on.
+    pub(super) fn housekeep(&mut self, now: Instant) {
+        self.housekeep_at = now + Duration::from_secs(1);
+        self.tend_keys(now);
+        let idle = c::IDLE_PERIODS * self.config.period.max(Duration::from_millis(500));
+        for l in self.link_indices() {
+            let link = self.link(l);
+            let wanted = link.ring || link.peer_ring;
+            let unheard = now - link.last_heard > idle;
+            if link.listener || link.member.is_none() || wanted {
+                let patience = if link.ever_heard { idle * 2 } else { idle };
+                if !link.ring && now - link.last_heard > patience {
+                    self.drop_link(now, l);
+                }
+            } else if now - link.opened > c::RETIRE_AFTER {
+                if unheard && !link.has_work() {
+                    self.drop_link(now, l);
+                } else {
+                    self.retire(now, l);
+                }
+            }
+        }
+        let gone: Vec<Handle> = self
+            .members
+            .iter()
+            .filter(|(_, m)| matches!(m.state, MemberState::Down | MemberState::Left) && now - m.since > self.config.remove_after)
+            .map(|(h, _)| h)
+            .collect();
+        for h in gone {
+            self.forget(now, h);
+        }
+    }
+
+    /// Moves what still comes over a link to others, and tells the peer so; the link then falls idle by itself.
+    fn retire(&mut self, now: Instant, l: usize) {
+        let others: Vec<usize> = self
+            .link_indices()
+            .filter(|x| *x != l && self.links[*x].as_ref().is_some_and(|k| k.ring && !k.is_stalled()))
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        let here: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && m.parent == l as u8).map(|(h, _)| h).collect();
+        for o in here {
+            let to = others[self.rng.below(others.len())];
+            let version = self.members.at(o).version;
+            self.link(to).grafts.push((o, version));
+            self.link(to).flush_by(now + c::HOLD_URGENT);
+            self.link(l).prunes.push(o);
+            self.set_parent(o, to as u8);
+        }
+        let link = self.link(l);
+        link.eager.clear(ME);
+        link.flush_by(now + c::HOLD_PRUNE);
+    }
+
+    /// The row as last published, for the table's own entry.
+    pub(super) fn row_of(&self, h: Handle) -> Vitals {
+        let mut v = Vitals::default();
+        let m = self.members.at(h);
+        for (i, code) in m.codes.iter().enumerate() {
+            if let Some(slot) = Slot::new(i) {
+                v.put(slot, *code);
+            }
+        }
+        v
+    }
+}
