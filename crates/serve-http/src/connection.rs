@@ -103,8 +103,8 @@ async fn serve(
         Box::pin(async move { Ok::<_, Infallible>(answer(request.map(Body::new), via, router, &app).await) })
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits::HEAD_TIME_MAX).max_buf_size(limits::HEAD_BYTES_MAX);
-    let mut connection = http.serve_connection(TokioIo::new(Wire::new(stream, counters.clone())), service);
+    http.timer(TokioTimer::new()).header_read_timeout(app.times.head).max_buf_size(limits::HEAD_BYTES_MAX);
+    let mut connection = http.serve_connection(TokioIo::new(Wire::new(stream, app.times.write, counters.clone())), service);
     let mut stopping = false;
     let end = loop {
         tokio::select! {
@@ -118,16 +118,28 @@ async fn serve(
     let parts = connection.into_parts();
     let mut wire = parts.io.into_inner();
     if let Err(e) = end
-        && e.is_timeout()
-        && !parts.read_buf.is_empty()
+        && let Some(refusal) = unanswered(&e, !parts.read_buf.is_empty(), app.times.head)
     {
-        counters.count("timeout");
-        let seconds = limits::HEAD_TIME_MAX.as_secs();
-        let message = format!("the request's head did not come within {seconds} s");
-        let late = Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", message);
-        drop(timeout(limits::LINGER_TIME_MAX, wire.write_all(&late.raw())).await);
+        counters.count(refusal.code);
+        drop(timeout(limits::LINGER_TIME_MAX, wire.write_all(&refusal.raw())).await);
     }
-    linger(wire).await;
+    // Whoever stops wants to be done soon.
+    if !stopping {
+        linger(wire).await;
+    }
+}
+
+/// What to say after an error that the HTTP library ends a connection with and says nothing about.
+fn unanswered(e: &hyper::Error, request_begun: bool, head_time_max: Duration) -> Option<Refusal> {
+    if e.is_timeout() && request_begun {
+        let message = format!("the request's head did not come within {} s", head_time_max.as_secs_f64());
+        Some(Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
+    } else if e.is_parse_version_h2() {
+        let message = "this face speaks HTTP/1.1, not HTTP/2; ask for that";
+        Some(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "bad_version", message))
+    } else {
+        None
+    }
 }
 
 /// Tells a client that there is no place for it.

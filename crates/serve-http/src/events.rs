@@ -9,14 +9,20 @@ use peermon_api::{Error, EventStream, NextEvent};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// An event stream that ends with the server; it gives its place back when the client goes.
-pub(crate) fn respond(events: EventStream, place: OwnedSemaphorePermit, mut stopped: watch::Receiver<bool>) -> Response {
+pub(crate) fn respond(
+    events: EventStream,
+    place: OwnedSemaphorePermit,
+    keep_alive: Duration,
+    mut stopped: watch::Receiver<bool>,
+) -> Response {
     let stop = Box::pin(async move {
         drop(stopped.wait_for(|stop| *stop).await);
     });
-    let alive = KeepAlive::new().interval(limits::KEEP_ALIVE).text("still here");
+    let alive = KeepAlive::new().interval(keep_alive).text("still here");
     Sse::new(Subscription { events, stop, greeted: false, _place: place }).keep_alive(alive).into_response()
 }
 

@@ -35,3 +35,24 @@ pub const SUBSCRIBERS_MAX: usize = 64;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Threads for calls that read the table: one renders a large answer while others give small ones; the rest wait in line.
 pub const CALLS_MAX: usize = 4;
+
+/// The times above that decide when a client or the daemon is too slow, as one value, so that a test need not wait as long.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// See [`HEAD_TIME_MAX`].
+    pub head: Duration,
+    /// See [`BODY_TIME_MAX`].
+    pub body: Duration,
+    /// See [`CALL_TIME_MAX`].
+    pub call: Duration,
+    /// See [`WRITE_TIME_MAX`].
+    pub write: Duration,
+    /// See [`KEEP_ALIVE`].
+    pub keep_alive: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times { head: HEAD_TIME_MAX, body: BODY_TIME_MAX, call: CALL_TIME_MAX, write: WRITE_TIME_MAX, keep_alive: KEEP_ALIVE }
+    }
+}

@@ -18,6 +18,7 @@ use serde::Serialize;
 use std::fmt;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use utoipa::OpenApi;
@@ -30,27 +31,33 @@ pub(crate) struct App {
     pub(crate) service: Arc<dyn Local>,
     pub(crate) token: Option<String>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) times: limits::Times,
     subscribers: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
 
 impl App {
-    pub(crate) fn new(service: Arc<dyn Local>, token: Option<String>, stopped: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        service: Arc<dyn Local>,
+        token: Option<String>,
+        times: limits::Times,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let subscribers = Arc::new(Semaphore::new(limits::SUBSCRIBERS_MAX));
-        App { service, token, counters: Arc::new(Counters::default()), subscribers, stopped }
+        App { service, token, counters: Arc::new(Counters::default()), times, subscribers, stopped }
     }
 
     /// Makes a call to the daemon on a thread where it may take its time, and gives its outcome in the time it has.
     async fn call<T: Send + 'static>(&self, call: impl FnOnce(&dyn Local) -> T + Send + 'static) -> Result<T, Refusal> {
         let service = self.service.clone();
-        match timeout(limits::CALL_TIME_MAX, tokio::task::spawn_blocking(move || call(&*service))).await {
+        match timeout(self.times.call, tokio::task::spawn_blocking(move || call(&*service))).await {
             Ok(Ok(t)) => Ok(t),
             Ok(Err(_)) => {
                 let message = "answering this failed inside the daemon; its log says where";
                 Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
             }
             Err(_) => {
-                let seconds = limits::CALL_TIME_MAX.as_secs();
+                let seconds = self.times.call.as_secs_f64();
                 let message = format!("the daemon gave no answer within {seconds} s; look at its log and its load");
                 Err(Error::Unavailable(message).into())
             }
@@ -198,7 +205,7 @@ async fn status(State(app): Shared) -> Answer {
 async fn follow(State(app): Shared) -> Answer {
     let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
     let stream = app.call(|s| s.events()).await??;
-    Ok(events::respond(stream, place, app.stopped.clone()))
+    Ok(events::respond(stream, place, app.times.keep_alive, app.stopped.clone()))
 }
 
 /// Every attribute there is: name, unit, kind and one sentence.
@@ -214,7 +221,7 @@ async fn attributes(State(app): Shared) -> Answer {
     (status = 200, description = "What the join did", body = JoinAnswer),
     (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
 async fn join(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
-    let bytes = read(&headers, body).await?;
+    let bytes = read(&headers, body, app.times.body).await?;
     let request: JoinRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::BadRequest(format!("the body is not a join request: {e}; it is JSON such as {{\"token\": \"...\"}}"))
     })?;
@@ -312,7 +319,7 @@ fn accept(headers: &HeaderMap) -> &str {
 }
 
 /// The body, within its limits.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+async fn read(headers: &HeaderMap, body: Body, time_max: Duration) -> Result<Bytes, Refusal> {
     let too_large = || {
         let message = format!("the body is too large; at most {} bytes are read", limits::BODY_BYTES_MAX);
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
@@ -321,15 +328,16 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     if told.is_some_and(|n| n > limits::BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    let seconds = limits::BODY_TIME_MAX.as_secs();
+    let seconds = time_max.as_secs_f64();
     let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "timeout", format!("the body did not come within {seconds} s"));
-    let came = timeout(limits::BODY_TIME_MAX, axum::body::to_bytes(body, limits::BODY_BYTES_MAX)).await.map_err(late)?;
+    let came = timeout(time_max, axum::body::to_bytes(body, limits::BODY_BYTES_MAX)).await.map_err(late)?;
     came.map_err(|e| {
         // The error is either the limit's or the connection's; only the latter has HTTP's own error inside.
         let mut cause: Option<&dyn std::error::Error> = Some(&e);
         while let Some(c) = cause {
             if c.is::<hyper::Error>() {
-                return Error::BadRequest(format!("the body cannot be read: {c}")).into();
+                let why = c.source().map_or(String::new(), |s| format!(": {s}"));
+                return Error::BadRequest(format!("the body cannot be read: {c}{why}")).into();
             }
             cause = c.source();
         }

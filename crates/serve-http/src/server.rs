@@ -42,6 +42,14 @@ impl Server {
     /// # Errors
     /// When an address or path cannot be had, or would be reached by strangers without a token; nothing is left behind then.
     pub fn start(config: Config, service: Arc<dyn Local>) -> Result<Server, StartError> {
+        Server::start_with(config, limits::Times::default(), service)
+    }
+
+    /// As [`Server::start`], with other times than the usual ones.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(config: Config, times: limits::Times, service: Arc<dyn Local>) -> Result<Server, StartError> {
         let token = config.token.as_deref();
         listen::token(token)?;
         let tcp = config.tcp.iter().map(|&a| listen::tcp(a, token)).collect::<Result<Vec<_>, _>>()?;
@@ -49,7 +57,7 @@ impl Server {
         let (unix, socket) = unix.unzip();
         let addresses = tcp.iter().map(|(_, a)| *a).collect();
         let (stop, stopped) = watch::channel(false);
-        let app = Arc::new(App::new(service, config.token, stopped.clone()));
+        let app = Arc::new(App::new(service, config.token, times, stopped.clone()));
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(limits::CALLS_MAX)

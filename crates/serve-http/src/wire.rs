@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -15,6 +16,8 @@ use tokio::time::{Sleep, sleep};
 pub(crate) struct Wire<S> {
     stream: S,
     counters: Arc<Counters>,
+    /// Time the client may leave something unread.
+    write_time_max: Duration,
     /// Runs while the client leaves something unread.
     stalled: Option<Pin<Box<Sleep>>>,
     /// An answer of ours that takes the place of the library's, and how much of it is written.
@@ -22,8 +25,8 @@ pub(crate) struct Wire<S> {
 }
 
 impl<S> Wire<S> {
-    pub(crate) fn new(stream: S, counters: Arc<Counters>) -> Self {
-        Wire { stream, counters, stalled: None, instead: None }
+    pub(crate) fn new(stream: S, write_time_max: Duration, counters: Arc<Counters>) -> Self {
+        Wire { stream, counters, write_time_max, stalled: None, instead: None }
     }
 }
 
@@ -34,7 +37,8 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
             self.stalled = None;
             return outcome;
         }
-        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limits::WRITE_TIME_MAX)));
+        let time_max = self.write_time_max;
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(time_max)));
         ready!(timer.as_mut().poll(cx));
         self.counters.count("unread");
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
