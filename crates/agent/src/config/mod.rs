@@ -21,8 +21,9 @@ pub use overrides::Overrides;
 pub use places::Places;
 pub use sample::sample;
 pub use seed::Seed;
+pub use tables::OwnVital;
 
-use peermon_model::{AllowList, CustomVital, Facts, NodeName, Notice, Value, limits};
+use peermon_model::{AllowList, Facts, NodeName, Notice, Value, limits};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -53,6 +54,8 @@ pub struct Config {
     pub listen_only: bool,
     /// Where values come from.
     pub source: ValueSource,
+    /// Collectors that do not run.
+    pub without_collectors: Vec<String>,
     /// Node to node.
     pub gossip: Gossip,
     /// Finding members on the LAN.
@@ -66,7 +69,7 @@ pub struct Config {
     /// Messages to everybody.
     pub notices: Vec<Notice>,
     /// Attributes added to this node's row.
-    pub vitals: Vec<CustomVital>,
+    pub vitals: Vec<OwnVital>,
     /// Take SIGTERM, SIGINT and SIGHUP of the process, and speak to the service manager. Not an option of the file: the
     /// program sets it, several daemons in one process do not.
     pub process: bool,
@@ -93,8 +96,6 @@ pub struct Gossip {
     pub remove_after: Duration,
     /// How long an old cluster key is still accepted after a rotation.
     pub key_overlap: Duration,
-    /// How long a rotation waits for the last node to hold the new key.
-    pub key_patience: Duration,
 }
 
 /// Finding members on the LAN.
@@ -152,7 +153,12 @@ pub enum ValueSource {
     /// This machine.
     Host,
     /// A recorded trace of another machine; the node is labelled as such.
-    Replay(PathBuf),
+    Replay {
+        /// The name of a trace that comes with the program, or a file.
+        trace: String,
+        /// How far into the trace it begins.
+        from: Duration,
+    },
 }
 
 /// How a configuration was put together.
@@ -177,6 +183,7 @@ impl Config {
             cluster_key_file: None,
             listen_only: false,
             source: ValueSource::Host,
+            without_collectors: Vec::new(),
             gossip: Gossip {
                 listen: vec![(Ipv4Addr::UNSPECIFIED, GOSSIP_PORT).into(), (Ipv6Addr::UNSPECIFIED, GOSSIP_PORT).into()],
                 advertise: Vec::new(),
@@ -186,7 +193,6 @@ impl Config {
                 hide_after: Duration::from_mins(10),
                 remove_after: Duration::from_hours(24),
                 key_overlap: Duration::from_hours(24),
-                key_patience: Duration::from_hours(1),
             },
             discovery: Discovery { enabled: true, group: DISCOVERY_GROUP },
             api: Api {

@@ -48,6 +48,8 @@ impl std::fmt::Debug for Opt {
 const LISTEN_MAX: usize = 8;
 /// Seeds: a few suffice, and each is tried again and again.
 const JOIN_MAX: usize = 64;
+/// Collectors that can be left out: more than there are.
+const WITHOUT_MAX: usize = 64;
 /// Prefixes in the allow list: each packet from a stranger walks it.
 const ALLOW_MAX: usize = 256;
 
@@ -138,22 +140,31 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "source",
-        help: "Where this node's values come from: \"host\" is this machine, \"replay:FILE\" a recorded trace of another one, for\n\
-               demonstrations; such a node carries the fact `source`.",
+        help: "Where this node's values come from: \"host\" is this machine, \"replay:TRACE\" a recorded trace of another one, for\n\
+               demonstrations: a file, or the name of one that comes with the program; \"replay:TRACE@90s\" begins 90 s into it. Such a\n\
+               node carries the fact `source`.",
         reloads: false,
         example: None,
         show: |c| match &c.source {
             ValueSource::Host => quoted("host"),
-            ValueSource::Replay(p) => quoted(&format!("replay:{}", p.display())),
+            ValueSource::Replay { trace, from } if from.is_zero() => quoted(&format!("replay:{trace}")),
+            ValueSource::Replay { trace, from } => quoted(&format!("replay:{trace}@{}", show_duration(*from))),
         },
         put: |c, i| {
-            c.source = match i.text()? {
-                "host" => ValueSource::Host,
-                t => match t.strip_prefix("replay:") {
-                    Some(p) if !p.is_empty() && !p.contains('\0') => ValueSource::Replay(p.into()),
-                    _ => return Err(format!("must be \"host\" or \"replay:FILE\", not {}", i.shown())),
-                },
-            };
+            c.source = source(i)?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "without_collectors",
+        help: "Names of collectors that do not run, e.g. [\"users\", \"temperature\"]; `peermon status` lists all. What they would give\n\
+               is absent, vitals among it. Worth it only for one that costs much or does harm on this machine.",
+        reloads: true,
+        example: None,
+        show: |c| quoted_list(&c.without_collectors),
+        put: |c, i| {
+            let name = |i: &Input| i.text().map(str::to_string);
+            c.without_collectors = i.list(WITHOUT_MAX)?.iter().map(name).collect::<Result<_, _>>()?;
             Ok(())
         },
     },
@@ -252,19 +263,6 @@ pub static OPTIONS: &[Opt] = &[
         show: |c| quoted(&show_duration(c.gossip.key_overlap)),
         put: |c, i| {
             c.gossip.key_overlap = i.duration(&LONG)?;
-            Ok(())
-        },
-    },
-    Opt {
-        key: "gossip.key_patience",
-        help: "How long a rotation waits for every live node to hold the new cluster key before it is used all the same. 10s to\n\
-               366d. Short: a node that is cut off for longer may have to join again. Long: one dead node that nobody removed\n\
-               holds the rotation up.",
-        reloads: false,
-        example: None,
-        show: |c| quoted(&show_duration(c.gossip.key_patience)),
-        put: |c, i| {
-            c.gossip.key_patience = i.duration(&LONG)?;
             Ok(())
         },
     },
@@ -391,11 +389,12 @@ pub static OPTIONS: &[Opt] = &[
         key: "vital",
         help: "Attributes of this machine that it publishes besides the built-in vitals, at most 8, one byte a period each: a full\n\
                attribute name, its unit (ratio, bytes, bytes/s, bits/s, seconds, 1/s, count, hertz, celsius) and, if it is neither\n\
-               a ratio nor a count below 255, a floor: the smallest value told from zero; steps are 9 % above it. Only in this file.",
-        reloads: false,
+               a ratio nor a count below 255, a floor: the smallest value told from zero; steps are 9 % above it. If no collector\n\
+               gives it: a file that begins with its number, and a factor that makes it the unit. Only in this file.",
+        reloads: true,
         example: Some(
             "[[vital]]\nattribute = \"disk.sda.busy\"\nunit = \"ratio\"\n\n\
-             [[vital]]\nattribute = \"net.eth0.rx.bytes\"\nunit = \"bytes\"\nfloor = 1000",
+             [[vital]]\nattribute = \"room.temperature\"\nunit = \"celsius\"\nfile = \"/run/sensors/room\"\nfactor = 0.001",
         ),
         show: |c| format!("{:?}", c.vitals),
         put: |c, i| {
@@ -446,6 +445,24 @@ fn steps(a: &str, b: &str) -> usize {
 
 fn addresses(input: &Input, most: usize) -> Result<Vec<SocketAddr>, String> {
     input.list(most)?.iter().map(|i| i.parsed("ADDRESS:PORT, e.g. 0.0.0.0:19810 or [::]:19810")).collect()
+}
+
+fn source(input: &Input) -> Result<ValueSource, String> {
+    let text = input.text()?;
+    if text == "host" {
+        return Ok(ValueSource::Host);
+    }
+    let wrong = || format!("must be \"host\", \"replay:TRACE\" or \"replay:TRACE@90s\", not {}", input.shown());
+    let trace = text.strip_prefix("replay:").ok_or_else(wrong)?;
+    // Only a duration after the last @ is one: a file's name may have an @ too.
+    let split = trace
+        .rsplit_once('@')
+        .and_then(|(t, from)| Some((t, Input::Text(from.to_string()).duration(&(Duration::ZERO..=*LONG.end())).ok()?)));
+    let (trace, from) = split.unwrap_or((trace, Duration::ZERO));
+    if trace.is_empty() || trace.contains('\0') {
+        return Err(wrong());
+    }
+    Ok(ValueSource::Replay { trace: trace.to_string(), from })
 }
 
 fn one_of<T: Copy>(input: &Input, all: &[T], name: fn(&T) -> &'static str) -> Result<T, String> {

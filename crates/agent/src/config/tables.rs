@@ -3,6 +3,7 @@
 use super::input::Input;
 use peermon_model::{CustomVital, Notice, Quantiser, Unit, limits};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Bytes of a label's key: short enough to be a column's head.
 const LABEL_KEY_BYTES_MAX: usize = 32;
@@ -74,10 +75,22 @@ pub(super) fn notices(input: &Input) -> Result<Vec<Notice>, String> {
     input.list(limits::NOTICES_MAX)?.iter().map(one).collect()
 }
 
-/// Tables of `attribute`, `unit` and, where the value is not a ratio or a small count, `floor`.
-pub(super) fn vitals(input: &Input) -> Result<Vec<CustomVital>, String> {
-    let one = |i: &Input| -> Result<CustomVital, String> {
-        let mut fields = Fields::of(i, &["attribute", "unit", "floor"])?;
+/// An attribute that a node publishes besides the built-in vitals.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OwnVital {
+    /// What is published.
+    pub published: CustomVital,
+    /// The file that begins with its value; `None`: a collector gives it.
+    pub file: Option<PathBuf>,
+    /// Turns the file's number into the base unit.
+    pub factor: f64,
+}
+
+/// Tables of `attribute`, `unit`, where the value is not a ratio or a small count `floor`, and where no collector gives it
+/// `file` and perhaps `factor`.
+pub(super) fn vitals(input: &Input) -> Result<Vec<OwnVital>, String> {
+    let one = |i: &Input| -> Result<OwnVital, String> {
+        let mut fields = Fields::of(i, &["attribute", "unit", "floor", "file", "factor"])?;
         let name = fields.text("attribute", limits::ATTRIBUTE_NAME_BYTES_MAX)?;
         if peermon_model::vitals::find(&name).is_some() {
             return Err(format!("names {name:?}, which every node publishes anyway"));
@@ -95,7 +108,15 @@ pub(super) fn vitals(input: &Input) -> Result<Vec<CustomVital>, String> {
             (Unit::Count | Unit::Celsius, None) => Quantiser::Count,
             (_, None) => return Err(format!("needs a floor for {name:?}: the smallest value in {} told from zero", unit.name())),
         };
-        Ok(CustomVital { name: name.into(), unit, quantiser })
+        let file = fields.find("file").map(Input::path).transpose().map_err(|e| format!("has a file that {e}"))?.flatten();
+        if let Some(f) = file.as_ref().filter(|f| !f.is_absolute()) {
+            return Err(format!("has a file {:?} for {name:?}; name it from / on", f.display().to_string()));
+        }
+        let factor = match (fields.number("factor")?, &file) {
+            (Some(_), None) => return Err(format!("has a factor for {name:?}, but no file that it would apply to")),
+            (factor, _) => factor.unwrap_or(1.0),
+        };
+        Ok(OwnVital { published: CustomVital { name: name.into(), unit, quantiser }, file, factor })
     };
     input.list(limits::CUSTOM_VITALS_MAX)?.iter().map(one).collect()
 }

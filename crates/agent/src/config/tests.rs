@@ -77,7 +77,7 @@ fn everything_can_be_said() {
         period = "500ms"
         join = ["10.0.0.1", "seed.lab:7000"]
         listen_only = true
-        source = "replay:/tmp/x"
+        source = "replay:/tmp/a@b@90s"
         [gossip]
         listen = ["127.0.0.1:0"]
         allow = ["10.0.0.0/8"]
@@ -104,6 +104,7 @@ fn everything_can_be_said() {
     .expect("valid");
     assert_eq!(c.name.as_ref().map(|n| n.as_str()), Some("node-1"));
     assert_eq!(c.period, Duration::from_millis(500));
+    assert_eq!(c.source, ValueSource::Replay { trace: "/tmp/a@b".into(), from: Duration::from_secs(90) });
     assert_eq!(c.join[1], Seed::Name("seed.lab".into(), 7000));
     assert_eq!((c.listen_only, c.discovery.enabled, c.api.http, c.api.socket.clone()), (true, false, None, None));
     assert_eq!(c.facts().label("slot"), Some("7"));
@@ -127,6 +128,8 @@ fn mistakes_are_named_with_their_line() {
         ("name = \"unclosed", &["line 1", "not valid TOML"]),
         ("\n\n= 3", &["line 3", "not valid TOML"]),
         ("gossip = 3", &["\"gossip\""]),
+        ("source = \"replay:\"", &["replay:TRACE"]),
+        ("source = \"ganglia\"", &["replay:TRACE"]),
         ("join = [\"10.0.0\"]", &["HOST:PORT", "10.0.0"]),
         ("[gossip]\nlisten = [\"127.0.0.1\"]", &["ADDRESS:PORT"]),
         ("[gossip]\nlisten = []", &["names no address"]),
@@ -143,6 +146,8 @@ fn mistakes_are_named_with_their_line() {
         ("[[vital]]\nattribute = \"cpu.busy\"\nunit = \"ratio\"", &["anyway"]),
         ("[[vital]]\nattribute = \"x\"\nunit = \"furlongs\"", &["furlongs", "celsius"]),
         ("[[vital]]\nattribute = \"x\"\nunit = \"bytes\"", &["floor"]),
+        ("[[vital]]\nattribute = \"x\"\nunit = \"ratio\"\nfile = \"x\"", &["from / on"]),
+        ("[[vital]]\nattribute = \"x\"\nunit = \"ratio\"\nfactor = 2", &["no file"]),
     ];
     for (text, wanted) in cases {
         let message = of_file(text).expect_err(text).to_string();

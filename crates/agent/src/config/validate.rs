@@ -28,8 +28,10 @@ pub(super) fn check(c: &Config) -> Result<(), ConfigError> {
     if let Some(a) = c.gossip.advertise.iter().find(|a| a.ip().is_unspecified() || a.port() == 0) {
         return wrong(format!("gossip.advertise holds {a}, which nobody can send to; name an address and a port"));
     }
-    if let Some(v) = c.vitals.iter().enumerate().find(|(i, v)| c.vitals[..*i].iter().any(|w| w.name == v.name)) {
-        return wrong(format!("vital names {:?} twice", v.1.name));
+    if let Some(v) =
+        c.vitals.iter().enumerate().find(|(i, v)| c.vitals[..*i].iter().any(|w| w.published.name == v.published.name))
+    {
+        return wrong(format!("vital names {:?} twice", v.1.published.name));
     }
     Ok(())
 }

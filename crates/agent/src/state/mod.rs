@@ -152,6 +152,14 @@ impl State {
         Life { incarnation, problem: write_problem.or(read_problem) }
     }
 
+    /// Stores the number of the present life, where it has grown since its beginning.
+    ///
+    /// # Errors
+    /// If it cannot be stored; the file is as before.
+    pub fn store_incarnation(&self, incarnation: Incarnation) -> Result<(), StateError> {
+        file::write(&self.dir.join(INCARNATION), &format!("{incarnation}\n"))
+    }
+
     /// Addresses of members that answered in a former life. Lines that are none are skipped: they only help.
     pub fn peers(&self) -> Vec<SocketAddr> {
         let text = file::read_secret(&self.dir.join(PEERS)).ok().flatten().unwrap_or_default();

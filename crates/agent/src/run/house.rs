@@ -1,0 +1,201 @@
+//! What is done now and then.
+
+use super::{Loop, TICK};
+use crate::clock;
+use crate::net::interfaces;
+use crate::own;
+use crate::shared::{Health, KeyHealth, LinkHealth};
+use crate::state::{PEERS_MAX, StateError};
+use peermon_model::{Instant, MemberState, Samples};
+use peermon_node::LinkRole;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks at the interfaces, should the kernel tell nothing.
+const ADDRESSES_EVERY: Duration = Duration::from_secs(30);
+/// Between two gatherings of facts: they rarely change, and some cost a visit to the hardware.
+const FACTS_EVERY: Duration = Duration::from_mins(5);
+/// Between two writings of known peers: a disk that sleeps shall sleep.
+const PEERS_EVERY: Duration = Duration::from_mins(10);
+
+impl Loop {
+    /// About once a second.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.times.tick = now + TICK;
+        if let Some(asleep) = self.sleep.look() {
+            self.tally.sleeps += 1;
+            tracing::info!(seconds = asleep.as_secs(), "the machine was asleep");
+            self.times.addresses = now;
+            self.times.facts = now;
+        }
+        if self.times.facts <= now {
+            self.times.facts = now + FACTS_EVERY;
+            self.collecting.ask_facts();
+        }
+        if self.times.peers <= now {
+            self.times.peers = now + PEERS_EVERY;
+            self.store_peers();
+        }
+        self.publish_health(now);
+        let snapshot = self.shared.snapshot.load();
+        self.supervisor.alive(now, || {
+            let alive = snapshot.nodes.iter().filter(|n| n.state == MemberState::Alive).count();
+            format!("{alive} of {} nodes alive", snapshot.nodes.len())
+        });
+    }
+
+    /// Tells others where this node is, if that has changed, and joins the discovery group on new interfaces.
+    pub(super) fn look_at_addresses(&mut self, now: Instant) {
+        self.times.addresses = now + ADDRESSES_EVERY;
+        let interfaces = interfaces::read();
+        let addresses = own_addresses(&self.config, &self.sockets.bound(), &interfaces);
+        if addresses == self.addresses {
+            return;
+        }
+        tracing::info!(?addresses, "this node's addresses have changed");
+        self.addresses.clone_from(&addresses);
+        self.node.handle_addresses(now, addresses);
+        self.discover(now, &interfaces);
+    }
+
+    /// Opens discovery on these interfaces. It is only a help, so failing is worth a line now and then.
+    pub(super) fn discover(&mut self, now: Instant, interfaces: &[interfaces::Interface]) {
+        if !self.config.discovery.enabled {
+            return;
+        }
+        if let Err(error) = self.sockets.discover(self.config.discovery.group, interfaces)
+            && let Some(held_back) = self.logs.discovery.may(now)
+        {
+            tracing::info!(%error, held_back, "no discovery on the LAN; seeds work without");
+        }
+    }
+
+    /// Gives the node the machine's facts and the configuration's.
+    pub(super) fn publish_facts(&mut self, now: Instant) {
+        self.node.handle_facts(now, super::start::facts(&self.config, &self.host_facts));
+        self.changed(now);
+    }
+
+    /// Remembers some members for the next start, if they are others than before.
+    pub(super) fn store_peers(&mut self) {
+        let peers = self.peers();
+        if peers.is_empty() || same(&peers, &self.state.peers()) {
+            return;
+        }
+        if let Err(error) = self.state.store_peers(&peers) {
+            self.state_failed(&error);
+        }
+    }
+
+    /// Linked members first: they answered most recently.
+    fn peers(&self) -> Vec<SocketAddr> {
+        let now = clock::now();
+        let snapshot = self.node.snapshot(now);
+        let alive = snapshot.nodes.iter().filter(|n| n.state == MemberState::Alive && n.record.id != self.id);
+        let mut peers: Vec<SocketAddr> = self.node.links(now).iter().map(|l| l.address).collect();
+        for address in alive.filter_map(|n| n.record.addresses.first()) {
+            if !peers.contains(address) {
+                peers.push(*address);
+            }
+            if peers.len() >= PEERS_MAX {
+                break;
+            }
+        }
+        peers.truncate(PEERS_MAX);
+        peers
+    }
+
+    /// Something could not be stored: the daemon goes on with what it has in memory.
+    pub(super) fn state_failed(&mut self, error: &StateError) {
+        self.tally.state_failures += 1;
+        if let Some(held_back) = self.logs.state.may(clock::now()) {
+            tracing::warn!(%error, held_back, "cannot store; going on without");
+        }
+    }
+
+    /// The loop's own attributes join the host's.
+    pub(super) fn add_own(&mut self, samples: &mut Samples) {
+        own::add(samples, &self.counters(), self.tally.delay.as_secs_f64());
+        self.tally.delay = Duration::ZERO;
+    }
+
+    /// Everything counted, by name.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut all = self.node.counters();
+        all.extend([
+            ("peermon.loop.turns", self.tally.turns),
+            ("peermon.loop.snapshots", self.tally.snapshots),
+            ("peermon.rounds.late", self.collecting.late),
+            ("peermon.state.failures", self.tally.state_failures),
+            ("peermon.sleeps", self.tally.sleeps),
+            ("peermon.identities", self.tally.identities),
+            ("peermon.reloads", self.tally.reloads),
+            ("peermon.sockets.reopened", self.sockets.reopened),
+            ("peermon.sockets.errors", self.sockets.receive_errors),
+            ("peermon.dropped.oversized", self.sockets.oversized),
+        ]);
+        all
+    }
+
+    pub(super) fn publish_health(&mut self, now: Instant) {
+        let (from, used) = self.times.cpu_from;
+        let used_now = clock::process_time();
+        let cpu_share = (now > from).then(|| (used_now.saturating_sub(used)).as_secs_f64() / (now - from).as_secs_f64());
+        self.times.cpu_from = (now, used_now);
+        let clock = self.node.clock();
+        let links = self.node.links(now).into_iter().map(|l| LinkHealth {
+            name: l.name.map_or(l.short_id, |n| n.to_string()),
+            address: l.address,
+            rtt: l.rtt,
+            role: role_name(l.role),
+        });
+        let keys = self.keyring.iter().map(|(id, key)| KeyHealth {
+            id,
+            sending: id == self.keyring.sending(),
+            fingerprint: key.fingerprint(),
+        });
+        let health = Health {
+            id: self.id,
+            name: self.config.node_name().to_string(),
+            incarnation: self.incarnation.0,
+            period: self.config.period,
+            listen: self.sockets.bound(),
+            counters: self.counters(),
+            links: links.collect(),
+            clock_locked: clock.locked,
+            clock_error_seconds: clock.error.as_secs_f64(),
+            seeds_waiting: self.node.seeds_waiting().iter().map(ToString::to_string).collect(),
+            cpu_share,
+            resident_bytes: own::resident_bytes(),
+            keys: keys.collect(),
+        };
+        self.shared.health.store(Arc::new(health));
+    }
+}
+
+/// The addresses others are told: those configured, or those of the interfaces.
+pub(super) fn own_addresses(
+    config: &crate::config::Config,
+    bound: &[SocketAddr],
+    interfaces: &[interfaces::Interface],
+) -> Vec<SocketAddr> {
+    if config.gossip.advertise.is_empty() { interfaces::advertised(bound, interfaces) } else { config.gossip.advertise.clone() }
+}
+
+fn role_name(role: LinkRole) -> &'static str {
+    match role {
+        LinkRole::Ring => "ring",
+        LinkRole::Extra => "extra",
+        LinkRole::Listener => "listener",
+    }
+}
+
+fn same(a: &[SocketAddr], b: &[SocketAddr]) -> bool {
+    let sorted = |l: &[SocketAddr]| {
+        let mut l = l.to_vec();
+        l.sort_unstable();
+        l
+    };
+    sorted(a) == sorted(b)
+}
