@@ -13,12 +13,12 @@
 //! assert!(took.is_ok());
 //! ```
 
-
+mod daemon;
 mod impair;
 mod net;
 mod wait;
 
-
+pub use daemon::{Daemon, Spec};
 pub use impair::Impairment;
 pub use net::{Family, Host, Testbed, find};
 pub use wait::{Directory, say, wait_for};

@@ -1,0 +1,65 @@
+//! What real daemons cost, beside what they should: run by `make bench`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool whose output is read by people")]
+
+mod cluster;
+mod footprint;
+mod process;
+mod table;
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "\
+usage: peermon-bench footprint|cluster [--peermon FILE] [--seconds N] [--nodes N]
+
+  footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
+  cluster     many daemons on this machine: cost, traffic, and how old what they know is
+
+  --peermon FILE  the program to measure (default target/release/peermon)
+  --seconds N     how long to measure (default 60 for footprint, 30 for cluster)
+  --nodes N       how many daemons in a cluster, 2 to 1000 (default 100)";
+
+/// What to run.
+struct Options {
+    peermon: PathBuf,
+    seconds: Option<u64>,
+    nodes: usize,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("peermon-bench: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let bench = words.next().unwrap_or_default();
+    let mut options = Options { peermon: "target/release/peermon".into(), seconds: None, nodes: 100 };
+    while let Some(word) = words.next() {
+        let value = words.next().with_context(|| format!("{word} needs a value\n{USAGE}"))?;
+        let number = || value.parse::<u64>().ok().filter(|n| *n > 0).with_context(|| format!("{word} {value:?} is no number"));
+        match word.as_str() {
+            "--peermon" => options.peermon = value.into(),
+            "--seconds" => options.seconds = Some(number()?),
+            "--nodes" => options.nodes = number()?.clamp(2, 1000) as usize,
+            _ => bail!("there is no option {word}\n{USAGE}"),
+        }
+    }
+    let peermon = &options.peermon;
+    // The daemons run in other directories and namespaces.
+    options.peermon = peermon.canonicalize().with_context(|| format!("{}: build it with `make build`", peermon.display()))?;
+    let seconds = |default| Duration::from_secs(options.seconds.unwrap_or(default));
+    match bench.as_str() {
+        "footprint" => footprint::run(&options.peermon, seconds(60)),
+        "cluster" => cluster::run(&options.peermon, options.nodes, seconds(30)),
+        _ => bail!("{USAGE}"),
+    }
+}
