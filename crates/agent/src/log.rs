@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_flood_of_messages_becomes_few() {
         let mut r = Rarely::new(Duration::from_secs(10));
-        let at = |s| Instant::from_millis(s * 1000);
+        let at = |s: u64| Instant::from_millis(s * 1000);
         assert_eq!(r.may(at(0)), Some(0));
         assert_eq!((r.may(at(1)), r.may(at(9))), (None, None));
         assert_eq!(r.may(at(10)), Some(2));

@@ -120,3 +120,6 @@ impl Stopper {
         self.0.post.send(Letter::Stop { leave: true });
     }
 }
+
+#[cfg(test)]
+mod tests;

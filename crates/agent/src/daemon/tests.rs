@@ -1,0 +1,409 @@
+//! Real daemons on loopback: real sockets, real clock, real collectors, in one process.
+
+use super::*;
+use crate::config::{Places, Seed};
+use crate::testing::Dir;
+use peermon_api::{BestQuery, Error, JoinRequest, NextEvent, NodeView, NodesQuery, Service, State};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for a state before it fails: many times what a loaded machine needs.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// Some machines' places below one directory.
+struct Lab(Dir);
+
+impl Lab {
+    fn new() -> Self {
+        Lab(Dir::new())
+    }
+
+    fn state_dir(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A daemon's configuration: loopback only, a cluster key that all of a lab share.
+    fn config(&self, name: &str) -> Config {
+        let dir = self.state_dir(name);
+        let places = Places { config: dir.join("peermon.toml"), socket: dir.join("socket"), state_dir: dir };
+        let mut config = Config::defaults(&places);
+        config.name = Some(name.parse().expect("a name"));
+        config.period = PERIOD;
+        config.gossip.listen = vec!["127.0.0.1:0".parse().expect("an address")];
+        config.discovery.enabled = false;
+        config.cluster_key_file = Some(self.key_file());
+        config
+    }
+
+    fn key_file(&self) -> PathBuf {
+        let path = self.0.path().join("cluster.keys");
+        if !path.exists() {
+            write_secret(&path, &"5a".repeat(32));
+        }
+        path
+    }
+
+    fn start(&self, name: &str, seeds: &[&Daemon]) -> Daemon {
+        let mut config = self.config(name);
+        config.join = seeds.iter().flat_map(|d| d.addresses()).map(Seed::Address).collect();
+        Daemon::start(config).expect(name)
+    }
+}
+
+fn write_secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).expect("written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+}
+
+/// Waits until `state` gives something; `what` names it should that never happen.
+fn wait_for<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(t) = state() {
+            return t;
+        }
+        assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn node(d: &Daemon, name: &str) -> Option<NodeView> {
+    d.service().nodes(&NodesQuery { all: true, ..NodesQuery::default() }).expect("answered").into_iter().find(|n| n.name == name)
+}
+
+/// Waits until `d` sees the node of that name in that state.
+fn sees(d: &Daemon, name: &str, state: State) -> NodeView {
+    wait_for(&format!("{name} is {state:?}"), || node(d, name).filter(|n| n.state == state))
+}
+
+fn counter(d: &Daemon, name: &str) -> u64 {
+    d.service().status().expect("answered").counters.get(name).copied().unwrap_or(0)
+}
+
+#[test]
+fn daemons_see_each_other_and_answer() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let b = lab.start("b", &[&a]);
+    let c = lab.start("c", &[&a]);
+    for d in [&a, &b, &c] {
+        for name in ["a", "b", "c"] {
+            let n = wait_for(name, || node(d, name).filter(|n| n.state == State::Alive && n.vitals.contains_key("cpu.busy")));
+            assert!(n.facts.contains_key("cpu.threads") && n.facts.contains_key("mem.total"), "{:?}", n.facts);
+            assert!(n.age_seconds.expect("a row has come") < PATIENCE.as_secs_f64());
+        }
+        let best = wait_for("three best", || {
+            let q = BestQuery { n: 10, explain: true, ..BestQuery::default() };
+            let answer = d.service().best(&q).expect("answered");
+            (answer.best.len() == 3 || answer.left_out.iter().any(|l| l.reason.contains("system"))).then_some(answer)
+        });
+        assert!(best.best.iter().all(|n| n.address == "127.0.0.1" && n.score > 0.0), "{best:?}");
+        let status = wait_for("status", || Some(d.service().status().expect("answered")).filter(|s| s.links.len() == 2));
+        assert_eq!(status.nodes["alive"], 3);
+        assert_eq!(status.listen.len(), 1);
+        assert!(status.resident_bytes.is_some() && !status.collectors.is_empty());
+        assert!(status.counters["peermon.loop.turns"] > 0 && status.counters.contains_key("gossip.dropped.replayed"));
+        d.service().ready().expect("ready");
+        let (samples, _) = d.service().samples().expect("a round");
+        assert!(samples.value("peermon.loop.delay").is_some() && samples.value("load.1").is_some());
+    }
+    assert!(a.service().node("b").expect("there").name == "b");
+    assert!(matches!(a.service().node("nobody"), Err(Error::NotFound(_))));
+    assert!(a.service().catalogue().find("gossip.rx.bytes").is_some());
+}
+
+#[test]
+fn a_crash_is_down_a_goodbye_is_left_and_a_restart_is_a_new_life() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let events = a.service().events().expect("a stream");
+    let (b, c) = (lab.start("b", &[&a]), lab.start("c", &[&a]));
+    let first = sees(&a, "b", State::Alive).incarnation;
+    sees(&a, "c", State::Alive);
+    sees(&c, "b", State::Alive);
+    // Dropped, it says nothing.
+    drop(b);
+    sees(&a, "b", State::Down);
+    sees(&c, "b", State::Down);
+    let offered = a.service().best(&BestQuery { n: 9, explain: true, ..BestQuery::default() }).expect("answered");
+    assert!(offered.best.iter().all(|n| n.name != "b") && offered.left_out.iter().any(|l| l.name == "b"), "{offered:?}");
+    c.stop();
+    sees(&a, "c", State::Left);
+    let b = lab.start("b", &[&a]);
+    wait_for("b lives again", || node(&a, "b").filter(|n| n.state == State::Alive && n.incarnation > first));
+    sees(&b, "a", State::Alive);
+    let mut told = Vec::new();
+    while let NextEvent::Event(e) = events.next(Duration::ZERO) {
+        if let peermon_api::Event::Member { name, state, .. } = e {
+            told.push((name, state));
+        }
+    }
+    for expected in [("b", State::Alive), ("b", State::Down), ("c", State::Left)] {
+        assert!(told.iter().any(|(n, s)| (n.as_str(), *s) == expected), "{expected:?} is not in {told:?}");
+    }
+    let service = a.service();
+    a.stop();
+    assert_eq!(events.next(Duration::ZERO), NextEvent::Ended);
+    assert!(service.ready().is_err());
+    assert!(matches!(service.invite(), Err(Error::Unavailable(_))));
+}
+
+#[test]
+fn peers_are_remembered_and_found_again_without_seeds() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let b = lab.start("b", &[&a]);
+    sees(&b, "a", State::Alive);
+    b.stop();
+    let b = lab.start("b", &[]);
+    sees(&b, "a", State::Alive);
+}
+
+#[test]
+fn a_machine_joins_by_token() {
+    let lab = Lab::new();
+    // Each its own cluster, as at a first start.
+    let alone = |name: &str| Daemon::start(Config { cluster_key_file: None, ..lab.config(name) }).expect(name);
+    let (a, b, c) = (alone("a"), alone("b"), alone("c"));
+    let key = |d: &Daemon| d.service().keys().expect("answered")[0].fingerprint.clone();
+    assert_ne!(key(&a), key(&b));
+    let invitation = a.service().invite().expect("a token");
+    assert_eq!(invitation.addresses, a.addresses().iter().map(ToString::to_string).collect::<Vec<_>>());
+    let join = |d: &Daemon, token: &str, force| {
+        d.service().join(&JoinRequest { token: Some(token.into()), addresses: Vec::new(), force })
+    };
+    let answer = join(&b, &invitation.token, false).expect("joined");
+    assert!(answer.new_cluster && answer.contacting == invitation.addresses, "{answer:?}");
+    sees(&a, "b", State::Alive);
+    sees(&b, "a", State::Alive);
+    assert_eq!(key(&a), key(&b));
+    // The same token again only contacts.
+    assert!(!join(&b, &invitation.token, false).expect("contacted").new_cluster);
+    // Now b has company: going over to c's cluster takes force, and nothing happened without.
+    let other = c.service().invite().expect("a token").token;
+    let e = join(&b, &other, false).expect_err("in a cluster").to_string();
+    assert!(e.contains("1 other") && e.contains("--force"), "{e}");
+    sees(&a, "b", State::Alive);
+    assert!(join(&b, &other, true).expect("joined").new_cluster);
+    sees(&c, "b", State::Alive);
+    sees(&a, "b", State::Left);
+    assert!(node(&c, "a").is_none(), "the former cluster's members do not come along");
+    // After a restart it is still in the new one.
+    b.stop();
+    let b = alone("b");
+    sees(&b, "c", State::Alive);
+    for (token, word) in [("pm1-xyz", "not a token"), ("", "not a token")] {
+        let e = join(&a, token, false).expect_err(token).to_string();
+        assert!(e.contains(word), "{e}");
+    }
+    let e = a.service().join(&JoinRequest { addresses: vec!["nowhere.lab".into()], ..JoinRequest::default() }).expect_err("a name");
+    assert!(matches!(e, Error::BadRequest(_)), "{e}");
+    assert!(matches!(a.service().join(&JoinRequest::default()), Err(Error::BadRequest(_))));
+}
+
+#[test]
+fn another_cluster_key_sees_nothing_and_is_counted() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let mut config = lab.config("stranger");
+    let keys = lab.0.path().join("other.keys");
+    write_secret(&keys, &"7b".repeat(32));
+    config.cluster_key_file = Some(keys);
+    config.join = a.addresses().into_iter().map(Seed::Address).collect();
+    let stranger = Daemon::start(config).expect("started");
+    let dropped = || {
+        let counters = a.service().status().expect("answered").counters;
+        counters.iter().filter(|(k, _)| k.starts_with("gossip.dropped.")).map(|(_, v)| v).sum::<u64>()
+    };
+    wait_for("packets of the stranger are counted", || (dropped() >= 3).then_some(()));
+    assert_eq!(a.service().nodes(&NodesQuery::default()).expect("answered").len(), 1);
+    assert_eq!(stranger.service().nodes(&NodesQuery::default()).expect("answered").len(), 1);
+    let waiting = wait_for("the seed is shown as waiting", || {
+        let s = stranger.service().status().expect("answered").seeds_waiting;
+        (!s.is_empty()).then_some(s)
+    });
+    assert_eq!(waiting, a.addresses().iter().map(ToString::to_string).collect::<Vec<_>>());
+}
+
+#[test]
+fn keys_rotate_and_are_kept() {
+    let lab = Lab::new();
+    let alone = |name: &str, seeds: &[&Daemon]| {
+        let mut config = Config { cluster_key_file: None, ..lab.config(name) };
+        config.join = seeds.iter().flat_map(|d| d.addresses()).map(Seed::Address).collect();
+        std::fs::create_dir_all(&config.state_dir).expect("made");
+        if !config.state_dir.join("cluster.keys").exists() {
+            write_secret(&config.state_dir.join("cluster.keys"), &"11".repeat(32));
+        }
+        Daemon::start(config).expect(name)
+    };
+    let a = alone("a", &[]);
+    let b = alone("b", &[&a]);
+    sees(&a, "b", State::Alive);
+    sees(&b, "a", State::Alive);
+    let before = a.service().keys().expect("answered");
+    assert_eq!((before.len(), before[0].sending, before[0].held_by, before[0].of), (1, true, 2, 2), "{before:?}");
+    a.service().rotate_key().expect("begun");
+    for d in [&a, &b] {
+        let keys = wait_for("the new key is used", || {
+            let keys = d.service().keys().expect("answered");
+            (keys.len() == 2 && keys[1].sending && keys[1].held_by == 2).then_some(keys)
+        });
+        assert_ne!(keys[0].fingerprint, keys[1].fingerprint);
+    }
+    let new = a.service().keys().expect("answered")[1].fingerprint.clone();
+    b.stop();
+    let b = alone("b", &[]);
+    sees(&b, "a", State::Alive);
+    let keys = b.service().keys().expect("answered");
+    assert!(keys.iter().any(|k| k.fingerprint == new && k.sending), "{keys:?}");
+}
+
+#[test]
+fn a_reload_changes_what_can_change() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let file = lab.0.path().join("b.toml");
+    let seeds: Vec<String> = a.addresses().iter().map(ToString::to_string).collect();
+    std::fs::write(&file, "[labels]\nrack = \"r1\"\n").expect("written");
+    let mut flags = crate::Overrides::default();
+    flags.config = Some(file.clone());
+    flags
+        .set("name", "b")
+        .set("state_dir", lab.state_dir("b").display().to_string())
+        .set("cluster_key_file", lab.key_file().display().to_string())
+        .set("period", "250ms")
+        .set("discovery.enabled", "false")
+        .list("gossip.listen", ["127.0.0.1:0"])
+        .list("join", seeds);
+    let b = Daemon::start(Config::load(&flags).expect("valid")).expect("started");
+    let label = |d: &Daemon, wanted: &str| {
+        wait_for(wanted, || {
+            let n = node(d, "b")?;
+            (n.facts.get("label.rack") == Some(&peermon_api::FactValue::Text(wanted.into()))).then_some(n)
+        })
+    };
+    label(&a, "r1");
+    std::fs::write(
+        &file,
+        "period = \"1s\"\n[labels]\nrack = \"r2\"\n[[notice]]\ntopic = \"maintenance\"\ntext = \"soon\"\n[[vital]]\nattribute = \"load.5\"\nunit = \"1/s\"\nfloor = 0.01\n",
+    )
+    .expect("written");
+    b.reload().expect("reloaded");
+    let n = label(&a, "r2");
+    assert_eq!(n.notices.len(), 1);
+    assert_eq!(n.period_seconds, 0.25, "that takes a restart");
+    // A wrong file changes nothing and is told.
+    std::fs::write(&file, "[labels]\nrack = 5.5.5\n").expect("written");
+    let e = b.reload().expect_err("wrong").to_string();
+    assert!(e.contains("b.toml line 2"), "{e}");
+    label(&b, "r2");
+    assert_eq!(counter(&b, "peermon.reloads"), 1);
+}
+
+#[test]
+fn a_key_file_is_read_again() {
+    let lab = Lab::new();
+    let keys = |name: &str, text: &str| {
+        let path = lab.0.path().join(format!("{name}.keys"));
+        write_secret(&path, text);
+        path
+    };
+    let (old, new) = ("21".repeat(32), "22".repeat(32));
+    let a = Daemon::start(Config { cluster_key_file: Some(keys("a", &new)), ..lab.config("a") }).expect("started");
+    let mut config = Config { cluster_key_file: Some(keys("b", &old)), ..lab.config("b") };
+    config.join = a.addresses().into_iter().map(Seed::Address).collect();
+    let b = Daemon::start(config).expect("started");
+    assert!(node(&b, "a").is_none());
+    keys("b", &new);
+    b.reload().expect("reloaded");
+    sees(&b, "a", State::Alive);
+    keys("b", "rubbish");
+    let e = b.reload().expect_err("no key file").to_string();
+    assert!(e.contains("b.keys") && e.contains("line 1"), "{e}");
+    sees(&b, "a", State::Alive);
+}
+
+#[test]
+fn a_listener_is_not_shown() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let mut config = Config { listen_only: true, ..lab.config("watcher") };
+    config.join = a.addresses().into_iter().map(Seed::Address).collect();
+    let watcher = Daemon::start(config).expect("started");
+    sees(&watcher, "a", State::Alive);
+    assert!(node(&a, "watcher").is_none() && node(&watcher, "watcher").is_none());
+    watcher.service().ready().expect("ready");
+}
+
+#[test]
+fn a_copied_image_takes_a_new_identity() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let b = lab.start("b", &[&a]);
+    sees(&a, "b", State::Alive);
+    let id = |d: &Daemon| d.service().status().expect("answered").id;
+    let (copy, from) = (lab.state_dir("copy"), lab.state_dir("b"));
+    std::fs::create_dir(&copy).expect("made");
+    for f in ["node.key", "incarnation"] {
+        std::fs::copy(from.join(f), copy.join(f)).expect("copied");
+    }
+    let c = lab.start("copy", &[&a]);
+    wait_for("one of the two gives way", || (id(&b) != id(&c)).then_some(()));
+    assert_eq!(counter(&b, "peermon.identities") + counter(&c, "peermon.identities"), 1);
+    for name in ["b", "copy"] {
+        wait_for(name, || node(&a, name).filter(|n| n.state == State::Alive));
+    }
+    let renewed = if counter(&b, "peermon.identities") == 1 { from } else { copy };
+    assert!(renewed.join("node.key.old").exists());
+}
+
+#[test]
+fn a_start_that_cannot_be_tells_why() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let check = |change: &dyn Fn(&mut Config), word: &str| {
+        let mut config = lab.config("x");
+        change(&mut config);
+        let e = Daemon::start(config).expect_err(word).to_string();
+        assert!(e.contains(word), "{e}");
+    };
+    check(&|c| c.state_dir = lab.state_dir("a"), "another daemon");
+    check(&|c| c.gossip.listen = a.addresses(), "--listen");
+    check(&|c| c.cluster_key_file = Some(lab.state_dir("nothing")), "no cluster key file");
+    check(&|c| c.without_collectors = vec!["weather".into()], "weather");
+    check(
+        &|c| c.source = crate::config::ValueSource::Replay { trace: "no-such".into(), from: Duration::ZERO },
+        "no trace \"no-such\"",
+    );
+}
+
+#[test]
+fn a_replayed_machine_is_labelled_and_a_full_disk_stops_nobody() {
+    let lab = Lab::new();
+    let mut config = lab.config("a");
+    let (trace, _) = peermon_collector::replay::BUILTIN[0];
+    config.source = crate::config::ValueSource::Replay { trace: trace.into(), from: Duration::from_secs(3) };
+    // Even root cannot replace these.
+    for f in ["incarnation.new/x", "peers.new/x"] {
+        std::fs::create_dir_all(config.state_dir.join(f)).expect("made");
+    }
+    let a = Daemon::start(config).expect("started all the same");
+    let b = lab.start("b", &[&a]);
+    let n = sees(&b, "a", State::Alive);
+    assert_eq!(n.facts.get("source"), Some(&peermon_api::FactValue::Text(format!("replay {trace}"))));
+    wait_for("it is counted", || (counter(&a, "peermon.state.failures") > 0).then_some(()));
+}
+
+#[test]
+fn two_stops_are_fine_and_wait_ends() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let stopper = a.stopper();
+    stopper.stop();
+    stopper.stop();
+    a.wait();
+    lab.start("a", &[]).stop();
+}
