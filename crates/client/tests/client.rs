@@ -200,8 +200,12 @@ fn serve(answer: Vec<u8>, hold: bool) -> Target {
     Target::Http { host: "127.0.0.1".into(), port }
 }
 
+fn patient(target: Target) -> Client {
+    Client::new(target, None).unwrap()
+}
+
 fn impatient(target: Target) -> Client {
-    let times = Times { answer: Duration::from_millis(150), silence: Duration::from_millis(150), ..Times::default() };
+    let times = Times { answer: Duration::from_millis(150), ..Times::default() };
     Client::with_times(target, None, times).unwrap()
 }
 
@@ -240,7 +244,7 @@ fn what_is_no_daemon_is_said_so() {
         (&huge, "longer than"),
         (&many, "the head is larger than"),
     ] {
-        let client = impatient(serve(answer.into(), false));
+        let client = patient(serve(answer.into(), false));
         let e = client.status().unwrap_err();
         let at = client.target().to_string();
         assert!(matches!(&e, Error::Unavailable(m) if m.contains(says) && m.contains(&at)), "{answer:.80}: {e}");
@@ -257,7 +261,7 @@ fn what_is_no_daemon_is_said_so() {
             &whole[5..]
         ),
     ] {
-        assert_eq!(impatient(serve(answer.clone().into(), false)).status(), Fake::new().status(), "{answer}");
+        assert_eq!(patient(serve(answer.clone().into(), false)).status(), Fake::new().status(), "{answer}");
     }
 }
 
@@ -289,7 +293,9 @@ fn a_silent_or_broken_event_stream_ends() {
     let one = "data: {\"event\":\"lost\",\"count\":1}\n\n";
     let chunk = format!("{:x}\r\n{one}\r\n", one.len());
     for (rest, hold) in [("", true), ("", false), ("zz\r\n", false), ("5\r\nab", true)] {
-        let stream = impatient(serve(format!("{head}{chunk}{rest}").into(), hold)).events().unwrap();
+        let times = Times { silence: Duration::from_millis(150), ..Times::default() };
+        let server = serve(format!("{head}{chunk}{rest}").into(), hold);
+        let stream = Client::with_times(server, None, times).unwrap().events().unwrap();
         assert_eq!(stream.next(PATIENCE), NextEvent::Event(Event::Lost { count: 1 }), "{rest:?}");
         assert_eq!(stream.next(PATIENCE), NextEvent::Ended, "{rest:?} {hold}");
     }
@@ -304,7 +310,7 @@ proptest! {
         body in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         let answer = [head.as_bytes(), &body].concat();
-        let client = impatient(serve(answer, false));
+        let client = patient(serve(answer, false));
         prop_assert!(client.status().is_err());
     }
 
