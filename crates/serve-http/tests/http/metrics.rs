@@ -1,10 +1,11 @@
 use crate::fake::{Fake, node};
-use crate::talk::{Running, run, run_with};
+use crate::talk::{Running, To, run, run_with, until};
 use peermon_api::State;
 use peermon_serve_http::limits::Times;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -164,4 +165,61 @@ fn strange_names_stay_inside_their_quotes() {
     if let Some(said) = promtool(&t) {
         assert_eq!(said, "");
     }
+}
+
+/// A process that ends with the test, however that ends.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _waited = self.0.wait();
+    }
+}
+
+/// The real thing: Debian's Prometheus asks for OpenMetrics, and takes both pages without a warning.
+#[test]
+fn prometheus_scrapes_both_pages() {
+    let r = run();
+    let To::Tcp(target) = r.tcp else { unreachable!("the TCP door") };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dir = &r.place.0;
+    let job = |name: &str, path: &str| {
+        format!("- job_name: {name}\n  metrics_path: {path}\n  static_configs: [{{targets: ['{target}']}}]\n")
+    };
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{}{}",
+        job("here", "/metrics"),
+        job("cluster", "/metrics/cluster")
+    );
+    std::fs::write(dir.join("p.yml"), config).unwrap();
+    let log = std::fs::File::create(dir.join("log")).unwrap();
+    let mut prometheus = Command::new("prometheus");
+    prometheus.arg(format!("--config.file={}", dir.join("p.yml").display()));
+    prometheus.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
+    prometheus.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let child = match prometheus.spawn() {
+        Ok(c) => Ending(c),
+        Err(e) => {
+            #[allow(clippy::print_stderr)]
+            let () = eprintln!("skipped: prometheus cannot be run here ({e}); Debian has it in the package prometheus");
+            return;
+        }
+    };
+    let there = To::Tcp(([127, 0, 0, 1], port).into());
+    let value = |query: &str| -> Option<String> {
+        let asked =
+            TcpStream::connect(("127.0.0.1", port)).is_ok().then(|| there.get(&format!("/api/v1/query?query={query}")))?;
+        let first = asked.json()["data"]["result"][0]["value"][1].as_str()?.to_string();
+        Some(first)
+    };
+    until("both pages are taken", || value("count(up==1)").as_deref() == Some("2"));
+    assert_eq!(value("peermon_node_up{node=\"gone\"}").as_deref(), Some("0"));
+    assert_eq!(value("node_cpu_seconds_total{mode=\"idle\",cpu=\"0\"}").as_deref(), Some("100.5"));
+    drop(child);
+    let log = std::fs::read_to_string(dir.join("log")).unwrap();
+    let complaints: Vec<_> =
+        log.lines().filter(|l| l.contains("scrape") && (l.contains("level=warn") || l.contains("level=error"))).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
 }
