@@ -43,12 +43,21 @@ enum Find {
 }
 
 impl Cluster {
+    /// Hosts without daemons.
+    fn hosts(count: usize, family: Family) -> Result<Cluster> {
+        Ok(Cluster { daemons: Vec::new(), bed: Testbed::new(count, family)?, directory: Directory::new()? })
+    }
+
+    /// Hosts with a daemon each.
     fn new(count: usize, family: Family, find: Find) -> Result<Cluster> {
-        let mut cluster = Cluster { daemons: Vec::new(), bed: Testbed::new(count, family)?, directory: Directory::new()? };
-        for i in 0..count {
-            cluster.add(i, find, KEY)?;
-        }
+        let mut cluster = Cluster::hosts(count, family)?;
+        (0..count).try_for_each(|i| cluster.add(i, find, KEY))?;
         Ok(cluster)
+    }
+
+    /// Five on both address families, by seeds: what most tests need.
+    fn five() -> Result<Cluster> {
+        Cluster::new(5, Family::Both, Find::Seeds)
     }
 
     /// Starts the daemon of host `i`; the first host is everybody's seed.
@@ -126,21 +135,22 @@ fn within(bound: Duration, what: &str, look: impl FnMut() -> Result<(), String>)
     Ok(())
 }
 
-/// Runs a test where namespaces are allowed, and says why not where they are not.
-fn on_a_testbed(test: fn() -> Result<()>) {
+/// Runs a test where namespaces are allowed, and says why not where they are not. The panic comes while the cluster is still
+/// there, so that it can tell its logs.
+fn on_a_testbed(cluster: fn() -> Result<Cluster>, test: fn(&mut Cluster) -> Result<()>) {
     if let Err(why) = Testbed::available() {
         say(&format!("skipped: {why}"));
         return;
     }
-    if let Err(e) = test() {
+    let mut cluster = cluster().expect("hosts with daemons");
+    if let Err(e) = test(&mut cluster) {
         panic!("{e:#}");
     }
 }
 
 #[test]
 fn a_crash_is_noticed_and_a_return_too() {
-    on_a_testbed(|| {
-        let mut c = Cluster::new(5, Family::Both, Find::Seeds)?;
+    on_a_testbed(Cluster::five, |c| {
         c.all_see_all(JOIN)?;
         within(JOIN, "best offers all five", || match c.offers(0)?.len() {
             5 => Ok(()),
@@ -172,8 +182,7 @@ fn a_crash_is_noticed_and_a_return_too() {
 
 #[test]
 fn two_halves_keep_working_and_heal() {
-    on_a_testbed(|| {
-        let mut c = Cluster::new(5, Family::Both, Find::Seeds)?;
+    on_a_testbed(Cluster::five, |c| {
         c.all_see_all(JOIN)?;
         let (left, right): (&[usize], &[usize]) = (&[0, 1], &[2, 3, 4]);
         c.bed.cut(left)?;
@@ -204,8 +213,7 @@ fn two_halves_keep_working_and_heal() {
 
 #[test]
 fn nobody_is_declared_down_at_20_percent_loss() {
-    on_a_testbed(|| {
-        let mut c = Cluster::new(5, Family::Both, Find::Seeds)?;
+    on_a_testbed(Cluster::five, |c| {
         c.all_see_all(JOIN)?;
         let streams: Vec<_> = c.daemons.iter().map(|d| d.ask().events()).collect::<Result<_, _>>()?;
         c.bed.impair_all(&Impairment { loss_percent: 20, ..Impairment::default() })?;
@@ -245,33 +253,35 @@ fn nobody_is_declared_down_at_20_percent_loss() {
 
 #[test]
 fn nodes_find_each_other_by_multicast_alone() {
-    on_a_testbed(|| Cluster::new(3, Family::Both, Find::Multicast)?.all_see_all(JOIN * 3));
+    on_a_testbed(|| Cluster::new(3, Family::Both, Find::Multicast), |c| c.all_see_all(JOIN * 3));
 }
 
 #[test]
 fn a_cluster_lives_on_ipv6_alone() {
-    on_a_testbed(|| Cluster::new(3, Family::V6Only, Find::Seeds)?.all_see_all(JOIN));
+    on_a_testbed(|| Cluster::new(3, Family::V6Only, Find::Seeds), |c| c.all_see_all(JOIN));
 }
 
 #[test]
 fn another_cluster_key_sees_nothing() {
-    on_a_testbed(|| {
-        let mut c = Cluster { daemons: Vec::new(), bed: Testbed::new(3, Family::Both)?, directory: Directory::new()? };
-        c.add(0, Find::Seeds, KEY)?;
-        c.add(1, Find::Seeds, KEY)?;
-        c.add(2, Find::Seeds, [8; 32])?;
-        within(JOIN, "two of one key see each other", || c.complete(&[0, 1]))?;
-        // The stranger asks the first node to let it in, and is refused: both are states, so this needs no guess of a time.
-        within(JOIN, "the stranger's datagrams are counted", || {
-            let status = c.daemons[0].ask().status().map_err(|e| e.to_string())?;
-            let dropped: u64 =
-                status.counters.iter().filter(|(name, _)| name.starts_with("gossip.dropped.")).map(|(_, n)| n).sum();
-            if dropped > 2 { Ok(()) } else { Err(format!("{dropped} dropped: {:?}", status.counters)) }
-        })?;
-        for (i, sees) in [(0, 2), (1, 2), (2, 1)] {
-            let nodes = c.daemons[i].ask().nodes(&NodesQuery { all: true, ..NodesQuery::default() })?;
-            ensure!(nodes.len() == sees, "node-{} sees {:?}", i + 1, nodes.iter().map(|n| &n.name).collect::<Vec<_>>());
-        }
-        Ok(())
-    });
+    on_a_testbed(
+        || Cluster::hosts(3, Family::Both),
+        |c| {
+            c.add(0, Find::Seeds, KEY)?;
+            c.add(1, Find::Seeds, KEY)?;
+            c.add(2, Find::Seeds, [8; 32])?;
+            within(JOIN, "two of one key see each other", || c.complete(&[0, 1]))?;
+            // The stranger asks the first node to let it in, and is refused: both are states, so this needs no guess of a time.
+            within(JOIN, "the stranger's datagrams are counted", || {
+                let status = c.daemons[0].ask().status().map_err(|e| e.to_string())?;
+                let dropped: u64 =
+                    status.counters.iter().filter(|(name, _)| name.starts_with("gossip.dropped.")).map(|(_, n)| n).sum();
+                if dropped > 2 { Ok(()) } else { Err(format!("{dropped} dropped: {:?}", status.counters)) }
+            })?;
+            for (i, sees) in [(0, 2), (1, 2), (2, 1)] {
+                let nodes = c.daemons[i].ask().nodes(&NodesQuery { all: true, ..NodesQuery::default() })?;
+                ensure!(nodes.len() == sees, "node-{} sees {:?}", i + 1, nodes.iter().map(|n| &n.name).collect::<Vec<_>>());
+            }
+            Ok(())
+        },
+    );
 }

@@ -60,22 +60,23 @@ fn daemon(directory: &Directory) -> Result<(Daemon, SocketAddr)> {
     Ok((daemon, http))
 }
 
-/// Runs a test if this program is there, and says if it is not.
-fn with(program: &str, package: &str, test: impl FnOnce(&Path) -> Result<()>) {
+/// Runs a test of the daemon at an address if this program is there, and says if it is not. The panic comes while the daemon is
+/// still there, so that it can tell its log.
+fn with(program: &str, package: &str, test: fn(&Path, &Directory, SocketAddr) -> Result<()>) {
     let Ok(path) = find(program) else {
         say(&format!("skipped: no program {program} here: apt-get install {package}"));
         return;
     };
-    if let Err(e) = test(&path) {
+    let directory = Directory::new().expect("a directory");
+    let (_daemon, http) = daemon(&directory).expect("a daemon");
+    if let Err(e) = test(&path, &directory, http) {
         panic!("{e:#}");
     }
 }
 
 #[test]
 fn promtool_has_nothing_to_say() {
-    with("promtool", "prometheus", |promtool| {
-        let directory = Directory::new()?;
-        let (_daemon, http) = daemon(&directory)?;
+    with("promtool", "prometheus", |promtool, _, http| {
         for page in PAGES {
             let (_, text) = get(http, page).map_err(anyhow::Error::msg)?;
             ensure!(text.lines().count() > 10, "{page} holds little: {text}");
@@ -97,9 +98,7 @@ fn promtool_has_nothing_to_say() {
 
 #[test]
 fn prometheus_scrapes_both_pages_without_a_warning() {
-    with("prometheus", "prometheus", |prometheus| {
-        let directory = Directory::new()?;
-        let (_daemon, http) = daemon(&directory)?;
+    with("prometheus", "prometheus", |prometheus, directory, http| {
         let (config, data, log) = ["prometheus.yml", "data", "prometheus.log"].map(|n| directory.path().join(n)).into();
         let jobs = PAGES.iter().enumerate().map(|(i, page)| {
             format!("  - job_name: page{i}\n    metrics_path: {page}\n    static_configs:\n      - targets: ['{http}']\n")
