@@ -27,8 +27,4 @@ impl Bits {
         }
         was
     }
-
-    pub(crate) fn any(&self) -> bool {
-        self.0.iter().any(|w| *w != 0)
-    }
 }

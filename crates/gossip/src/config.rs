@@ -115,6 +115,8 @@ pub(crate) mod constants {
     pub(crate) const RINGS: (usize, usize, usize) = (2, 64, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
+    /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
+    pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);
     /// A link that neither side's ring wants is given up after this long.
     pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
     /// Periods of silence after which an unwanted link's slot is freed.

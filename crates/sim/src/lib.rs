@@ -1,1 +1,27 @@
-//! Many whole nodes on a made-up network, checked against a reference model.
+//! Many whole nodes on a made-up network and made-up machines, in made-up time, checked against a reference model.
+//!
+//! The nodes are [`peermon_node::Node`], the very code the daemon runs, sealing and all. A run is a pure function of its
+//! seed, so a failure is a commit and a seed.
+//!
+//! ```
+//! use peermon_sim::World;
+//! use std::time::Duration;
+//! let mut world = World::new(1);
+//! world.start_cluster(5);
+//! world.run_until_all_know_all(Duration::from_secs(3));
+//! world.crash(2);
+//! world.run_for(Duration::from_secs(3));
+//! assert_eq!(world.views_of(2), [peermon_model::MemberState::Down; 4]);
+//! ```
+
+mod ages;
+mod machine;
+mod model;
+mod network;
+mod rng;
+mod world;
+
+pub use ages::Ages;
+pub use network::Network;
+pub use rng::Rng;
+pub use world::{Host, World};

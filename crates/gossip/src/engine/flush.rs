@@ -146,6 +146,7 @@ impl Engine {
         let base = dirty.iter().filter_map(|h| self.members.get(*h)).map(|m| m.version).filter(|v| *v != Version::NONE);
         let Some(base) = base.reduce(|a, b| if b.newer_than(a) { b } else { a }) else { return dirty.len() };
         let mut sec = Vec::with_capacity(d.left());
+        let (mut explorers, mut gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
         let mut done = 0;
         for &h in dirty {
@@ -155,15 +156,19 @@ impl Engine {
                 continue;
             };
             let known = link.known(h);
-            if m.version == Version::NONE || (known != Version::NONE && !m.version.newer_than(known)) {
+            if m.version == Version::NONE || link.member == Some(h) || (known != Version::NONE && !m.version.newer_than(known)) {
                 done += 1;
                 continue;
             }
             let dict = if link.dict_acked.get(h) { 0 } else { varint_len(u64::from(h)) + 8 };
             let mask = m.mask_since(known);
             let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
-            if sec.len() + most + dict + section_header(1000) > d.left() {
+            // 3 more in case it explores
+            if sec.len() + explorers.len() + most + dict + 3 + 2 * section_header(1000) > d.left() {
                 break;
+            }
+            if link.explore.clear(h) {
+                gaps.put(&mut explorers, h);
             }
             writer.push(&mut sec, &Row { handle: h, version: m.version, mask, full: known == Version::NONE, codes: m.codes });
             if dict > 0 {
@@ -178,6 +183,7 @@ impl Engine {
         if !d.sent.rows.is_empty() {
             self.counters.rows_sent += d.sent.rows.len() as u64;
             self.counters.row_bytes_sent += sec.len() as u64;
+            d.section(section::EXPLORE, &explorers);
             d.section(section::ROWS, &sec);
         }
         done

@@ -253,7 +253,11 @@ impl Engine {
         let nid = who.half.id.nid();
         for s in self.contacts.seeds.iter_mut().filter(|s| s.addr == asked.to) {
             s.nid = Some(nid);
+            // it is there: if the greeting finds it busy, ask again soon
+            s.wait = c::SEED_RETRY.0;
+            s.next = now + c::SEED_RETRY.0;
         }
+        self.contacts.next = self.contacts.next.min(now + c::SEED_RETRY.0);
         self.step_clock(now, who.time);
         let member = self.members.handle(nid);
         let same_life = member.is_some_and(|h| self.members.at(h).half() == who.half);

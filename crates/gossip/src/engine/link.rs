@@ -56,6 +56,8 @@ pub(crate) struct Link {
 
     // what to send
     pub(crate) eager: Bits,
+    /// Origins whose next row floods.
+    pub(crate) explore: Bits,
     dirty_bits: Bits,
     pub(crate) dirty: Vec<Handle>,
     record_bits: Bits,
@@ -117,6 +119,7 @@ impl Link {
             next_counter: counter,
             window: if heard_counter == 0 { ReplayWindow::default() } else { ReplayWindow::starting_at(heard_counter) },
             eager: Bits::default(),
+            explore: Bits::default(),
             dirty_bits: Bits::default(),
             dirty: Vec::new(),
             record_bits: Bits::default(),
@@ -224,6 +227,11 @@ impl Link {
             && self.once.is_empty())
     }
 
+    /// Whether trees may run over it: a link that is to end, or to a listener, carries only what is asked for.
+    pub(crate) fn carries_rows(&self) -> bool {
+        (self.ring || self.peer_ring) && !self.listener
+    }
+
     /// Leaves at `at` at the latest.
     pub(crate) fn flush_by(&mut self, at: Instant) {
         self.flush_at = self.flush_at.min(at);
@@ -282,6 +290,7 @@ impl Link {
     /// Nothing may refer to a handle that is freed.
     pub(crate) fn forget_member(&mut self, h: Handle) {
         self.eager.clear(h);
+        self.explore.clear(h);
         self.dirty_bits.clear(h);
         self.record_bits.clear(h);
         self.dict_acked.clear(h);

@@ -111,6 +111,9 @@ pub(crate) struct Own {
     periods: [u32; SLOTS],
     /// By slot: how far it must move.
     dead_band: [u8; SLOTS],
+    /// Rows published so far, and at which count the next one explores.
+    published: u32,
+    explore_at: u32,
     /// Clashes with another life under this key.
     clashes: u32,
 }
@@ -210,7 +213,7 @@ impl Engine {
             cookies: CookieJar::new(&derived(&seed, b"cookies", 0)),
             secret: seed,
             secrets_used: 0,
-            own: Own { measured: [peermon_model::quantity::ABSENT; SLOTS], periods: [0; SLOTS], dead_band, clashes: 0 },
+            own: Own { measured: [peermon_model::quantity::ABSENT; SLOTS], periods: [0; SLOTS], dead_band, published: 0, explore_at: c::EXPLORE.0, clashes: 0 },
             set_hash: if config.listen_only { 0 } else { set_hash },
             tokens: config.rate_max,
             tokens_at: now,
@@ -257,9 +260,6 @@ impl Engine {
         if deadline != Instant::NEVER && now - deadline > c::LATE {
             self.note_stall(now);
         }
-        for l in 0..self.links.len() {
-            self.link_timers(now, l);
-        }
         if now >= self.publish_at {
             self.wave(now);
         }
@@ -272,6 +272,10 @@ impl Engine {
         self.contact(now);
         if now >= self.housekeep_at {
             self.housekeep(now);
+        }
+        // last, since all of the above may give links something to do at once
+        for l in 0..self.links.len() {
+            self.link_timers(now, l);
         }
     }
 

@@ -97,8 +97,13 @@ impl Engine {
             link.flush_by(now + Duration::from_millis(1));
         }
         self.note_time(now, l, &fixed);
+        let was_full = self.link(l).unacked.len() >= c::WINDOW;
         for sent in self.link(l).acknowledged(fixed.ack, fixed.acks) {
-            self.note_delivered(now, l, &sent);
+            self.note_delivered(l, &sent);
+        }
+        let link = self.link(l);
+        if was_full && link.unacked.len() < c::WINDOW && link.has_work() {
+            link.flush_by(now);
         }
         if kind == Kind::Ping {
             self.send_on(now, l, Kind::Pong, &[]);
@@ -146,7 +151,7 @@ impl Engine {
         }
     }
 
-    fn note_delivered(&mut self, now: Instant, l: usize, sent: &Sent) {
+    fn note_delivered(&mut self, l: usize, sent: &Sent) {
         let link = self.link(l);
         for (h, v) in &sent.rows {
             link.note_known(*h, *v);
@@ -154,14 +159,11 @@ impl Engine {
         for h in &sent.dict {
             link.dict_acked.set(*h);
         }
-        // bulk that waited for room in the window goes on
-        if link.has_work() {
-            link.flush_by(now + c::HOLD_URGENT);
-        }
     }
 
     fn sections(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let mut news = false;
+        let mut explorers: Vec<u16> = Vec::new();
         while let Some((kind, body)) = packet::next_section(&mut r)? {
             if self.links[l].is_none() {
                 return Ok(());
@@ -169,9 +171,16 @@ impl Engine {
             match kind {
                 section::DICT => self.read_dict(l, body)?,
                 section::RECORD => self.read_record(now, l, body)?,
+                section::EXPLORE => {
+                    let (mut body, mut gaps) = (body, Gaps::default());
+                    while !body.is_empty() {
+                        explorers.push(gaps.read(&mut body)?);
+                    }
+                }
                 section::ROWS => {
                     for row in RowReader::new(body)? {
-                        news |= self.receive_row(now, l, &row?);
+                        let row = row?;
+                        news |= self.receive_row(now, l, &row, explorers.contains(&row.handle));
                     }
                 }
                 section::PRUNE => self.read_prunes(l, body)?,

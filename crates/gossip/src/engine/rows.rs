@@ -13,8 +13,8 @@ use peermon_model::vitals::SLOTS;
 use peermon_model::{Instant, MemberState};
 
 impl Engine {
-    /// Takes a row from a link. True if it was news.
-    pub(super) fn receive_row(&mut self, now: Instant, l: usize, row: &Row) -> bool {
+    /// Takes a row from a link; `explores`: pass it on to everybody and learn its tree anew. True if it was news.
+    pub(super) fn receive_row(&mut self, now: Instant, l: usize, row: &Row, explores: bool) -> bool {
         self.counters.rows_received += 1;
         let o = match self.link(l).meaning(row.handle) {
             Meaning::Member(o) => o,
@@ -70,10 +70,17 @@ impl Engine {
         for (i, link) in self.links.iter_mut().enumerate() {
             if let Some(link) = link
                 && i != l
-                && link.eager.get(o)
+                // an origin need not be told its own row
+                && link.member != Some(o)
                 && v.newer_than(link.known(o))
             {
-                link.mark(o);
+                if explores && link.carries_rows() {
+                    link.eager.set(o);
+                    link.explore.set(o);
+                }
+                if link.eager.get(o) {
+                    link.mark(o);
+                }
             }
         }
         self.link(l).unmark(o);

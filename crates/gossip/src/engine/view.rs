@@ -105,6 +105,11 @@ impl Engine {
         self.clock.at(now)
     }
 
+    /// All rows held: whose, which version, which codes. For tests and the simulator's reference model.
+    pub fn rows(&self) -> impl Iterator<Item = (peermon_model::NodeId, Version, peermon_model::Vitals)> + '_ {
+        self.members.iter().filter(|(_, m)| m.version != Version::NONE).map(|(h, m)| (m.record.id, m.version, self.row_of(h)))
+    }
+
     /// Seeds that no living member answers for.
     pub fn seeds_waiting(&self) -> Vec<SocketAddr> {
         self.contacts.waiting()
@@ -113,5 +118,18 @@ impl Engine {
     /// Members that are up, this node among them unless it only listens.
     pub fn members_up(&self) -> usize {
         self.overlay.len()
+    }
+}
+impl Engine {
+    /// debug
+    pub fn debug_links(&self) -> String {
+        let mut s = String::new();
+        for (i, l) in self.links.iter().enumerate() {
+            if let Some(l) = l {
+                let eager = self.members.iter().filter(|(h, _)| l.eager.get(*h)).count();
+                s += &format!("{i}: ring {} peer_ring {} eager {eager} eagerME {} children {} dirty {} records {} prunes {} grafts {} unacked {} member {:?} next {} \n", l.ring, l.peer_ring, l.eager.get(ME), self.children[i], l.dirty.len(), l.records.len(), l.prunes.len(), l.grafts.len(), l.unacked.len(), l.member, l.next_counter);
+            }
+        }
+        s
     }
 }

@@ -99,10 +99,20 @@ impl Engine {
         }
         me.version = version;
         me.heard = now;
+        own.published += 1;
+        let explores = own.published >= own.explore_at;
+        if explores {
+            // spread, so that a cluster started at once does not explore at once
+            let next = (own.published * c::EXPLORE.1).min(own.published + c::EXPLORE.2);
+            own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
+        }
         let hash = self.set_hash.to_le_bytes();
         for link in self.links.iter_mut().flatten() {
             if link.ring || link.peer_ring {
                 link.eager.set(ME);
+                if explores {
+                    link.explore.set(ME);
+                }
             }
             if link.eager.get(ME) {
                 link.mark(ME);

@@ -151,6 +151,8 @@ pub(crate) mod section {
     pub(crate) const UNKNOWN: u8 = 11;
     /// u8 key id, 32 B secret.
     pub(crate) const KEY: u8 = 12;
+    /// varint gaps of handles: the rows of these in this packet flood, so that their trees are learned anew.
+    pub(crate) const EXPLORE: u8 = 13;
 }
 
 /// Bytes of a section's type and length.
