@@ -1,10 +1,11 @@
 //! From attribute names to Prometheus names.
 
 use super::Type;
-use peermon_model::{Attribute, Catalogue, Kind, Unit};
+use peermon_model::{Attribute, Catalogue, Kind, Unit, facts, vitals};
 
 /// The Prometheus name of an attribute: node_exporter's where the catalogue knows one, else `peermon_` with the dotted name in
-/// underscores, the base unit and, for counters, `_total`. Instances become a label, so they are not in the name.
+/// underscores, the base unit and, for counters, `_total`. Instances become a label, so they are not in the name (`each` stands there
+/// where a vital has the name without it).
 pub fn metric_name(attribute: &Attribute) -> String {
     match attribute.prometheus {
         Some(p) => p.name.to_string(),
@@ -13,8 +14,15 @@ pub fn metric_name(attribute: &Attribute) -> String {
 }
 
 fn own_name(attribute: &str, unit: Unit, kind: Kind) -> String {
-    let words: Vec<_> = attribute.split('.').filter(|w| *w != "{}" && !w.is_empty()).map(clean).collect();
-    let mut name = words.join("_");
+    // Values of one disk and of all disks together must not share a name: a sum over it would count them twice.
+    let of_all = attribute.replace(".{}", "");
+    let each = of_all != attribute && (vitals::find(&of_all).is_some() || facts::find(&of_all).is_some());
+    let words = attribute.split('.').filter_map(|w| match w {
+        "{}" if each => Some("each".to_string()),
+        "{}" | "" => None,
+        w => Some(clean(w)),
+    });
+    let mut name = words.collect::<Vec<_>>().join("_");
     if !name.starts_with("peermon_") {
         name.insert_str(0, "peermon_");
     }
@@ -66,7 +74,8 @@ pub(super) fn type_of(attribute: &Attribute) -> Type {
     }
 }
 
-/// The label that carries an attribute's instance: node_exporter's, or the word before the instance's place.
+/// The label that carries an attribute's instance: node_exporter's, or the word before the instance's place. (An empty label of
+/// node_exporter's says that the sample's own labels tell the instance.)
 pub(super) fn instance_label(attribute: &Attribute) -> String {
     if let Some(p) = attribute.prometheus
         && !p.instance_label.is_empty()
@@ -108,7 +117,9 @@ mod tests {
             (Attribute::gauge("cpu.busy", Unit::Ratio, ""), "peermon_cpu_busy_ratio", "name"),
             (Attribute::counter("net.{}.rx.bytes", Unit::Bytes, ""), "peermon_net_rx_bytes_total", "net"),
             (Attribute::gauge("net.rx.rate", Unit::BytesPerSecond, ""), "peermon_net_rx_bytes_per_second", "name"),
-            (Attribute::gauge("disk.{}.busy", Unit::Ratio, ""), "peermon_disk_busy_ratio", "disk"),
+            (Attribute::gauge("disk.{}.busy", Unit::Ratio, ""), "peermon_disk_each_busy_ratio", "disk"),
+            (Attribute::gauge("net.{}.rx.rate", Unit::BytesPerSecond, ""), "peermon_net_each_rx_bytes_per_second", "net"),
+            (Attribute::gauge("disk.{}.queue", Unit::Count, ""), "peermon_disk_queue", "disk"),
             (Attribute::gauge("mem.total", Unit::Bytes, ""), "peermon_mem_total_bytes", "name"),
             (Attribute::gauge("procs.total", Unit::Count, ""), "peermon_procs", "name"),
             (Attribute::gauge("load.1", Unit::Count, ""), "peermon_load_1", "name"),

@@ -41,7 +41,10 @@ fn sample(f: &mut Families, s: &Sample) {
     let a = s.attribute;
     let instance_name = instance_label(a);
     let mut labels: Vec<(&str, &str)> = Vec::new();
-    if let Some(i) = &s.instance {
+    let told_by_labels = a.prometheus.is_some_and(|p| p.instance_label.is_empty()) && s.labels.is_some();
+    if let Some(i) = &s.instance
+        && !told_by_labels
+    {
         labels.push((&instance_name, i));
     }
     if let Some(p) = a.prometheus {

@@ -19,7 +19,7 @@ pub(crate) static ATTRIBUTES: &[&Attribute] = &[
     ),
     &Attribute::counter("net.{}.rx.bytes", Unit::Bytes, "Bytes received."),
     &Attribute::gauge("disk.{}.busy", Unit::Ratio, "Share of time a disk had work."),
-    &Attribute::gauge("fs.{}.avail", Unit::Bytes, "Bytes free.").prom("node_filesystem_avail_bytes", "mountpoint", &[]),
+    &Attribute::gauge("fs.{}.avail", Unit::Bytes, "Bytes free.").prom("node_filesystem_avail_bytes", "", &[]),
     &Attribute::counter("mem.faults", Unit::Count, "Page faults.").prom_untyped("node_vmstat_pgfault"),
     &Attribute::gauge("nic.{}.rate", Unit::BitsPerSecond, "Speed of a link."),
     &Attribute::counter("gossip.dropped.replayed", Unit::Count, "Datagrams dropped since they were seen before."),
@@ -227,7 +227,9 @@ impl Local for Fake {
             sample("cpu.busy", None, 0.25),
             sample("cpu.busy", None, 0.75),
         ];
-        let labels: Arc<[_]> = [("device", "/dev/sda1".to_string()), ("fstype", "ext4".to_string())].into();
+        let labels: Arc<[_]> =
+            [("device", "/dev/sda1".to_string()), ("fstype", "ext4".to_string()), ("mountpoint", "/a \"b\"\\c".to_string())]
+                .into();
         list.push(Sample { labels: Some(labels), ..sample("fs.{}.avail", Some("/a \"b\"\\c"), 5e10) });
         let failed =
             CollectorReport { collector: "disk", duration: Duration::from_millis(2), failure: Some("no such file".into()) };

@@ -33,7 +33,7 @@ fn this_nodes_page_has_node_exporters_names() {
             "# TYPE node_cpu_seconds_total counter",
             "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 100.5",
             "node_cpu_seconds_total{cpu=\"0\",mode=\"user\"} 3",
-            "node_filesystem_avail_bytes{mountpoint=\"/a \\\"b\\\"\\\\c\",device=\"/dev/sda1\",fstype=\"ext4\"} 50000000000",
+            "node_filesystem_avail_bytes{device=\"/dev/sda1\",fstype=\"ext4\",mountpoint=\"/a \\\"b\\\"\\\\c\"} 50000000000",
             "# TYPE node_vmstat_pgfault untyped",
             "node_uname_info{domainname=\"(none)\",machine=\"x86_64\",nodename=\"alpha\",release=\"6.1.0 \\\"x\\\"\\\\\",sysname=\"Linux\",version=\"\"} 1",
             "node_os_info{pretty_name=\"Example Linux 12\"} 1",
@@ -41,7 +41,7 @@ fn this_nodes_page_has_node_exporters_names() {
             "node_scrape_collector_success{collector=\"cpu\"} 1",
             "node_scrape_collector_success{collector=\"disk\"} 0",
             "peermon_net_rx_bytes_total{net=\"eth0\"} 1000000000",
-            "peermon_disk_busy_ratio{disk=\"sda\"} 0.25",
+            "peermon_disk_each_busy_ratio{disk=\"sda\"} 0.25",
             "peermon_nic_bytes_per_second{nic=\"eth0\"} 1000000000",
             "peermon_cpu_busy_ratio 0.25",
             "# HELP peermon_gossip_dropped_replayed_total Datagrams dropped since they were seen before.",
@@ -74,7 +74,7 @@ fn the_clusters_page_has_every_node_with_its_age() {
             "peermon_node_age_seconds{node=\"gone\",id=\"cccccccc\"} 0.75",
             "peermon_mem_available_bytes{node=\"beta\",id=\"bbbbbbbb\"} 32000000000",
             "peermon_net_rx_bytes_per_second{node=\"alpha\",id=\"aaaaaaaa\"} 1000000",
-            "peermon_disk_busy_ratio{node=\"alpha\",id=\"aaaaaaaa\",disk=\"sda\"} 0.5",
+            "peermon_disk_each_busy_ratio{node=\"alpha\",id=\"aaaaaaaa\",disk=\"sda\"} 0.5",
             "peermon_custom_queue_length{node=\"alpha\",id=\"aaaaaaaa\"} 3",
             "peermon_mem_total_bytes{node=\"gone\",id=\"cccccccc\"} 64000000000",
         ],
@@ -209,10 +209,14 @@ fn prometheus_scrapes_both_pages() {
     };
     let there = To::Tcp(([127, 0, 0, 1], port).into());
     let value = |query: &str| -> Option<String> {
-        let asked =
-            TcpStream::connect(("127.0.0.1", port)).is_ok().then(|| there.get(&format!("/api/v1/query?query={query}")))?;
-        let first = asked.json()["data"]["result"][0]["value"][1].as_str()?.to_string();
-        Some(first)
+        TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let query = query.replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+        let answer = there.get(&format!("/api/v1/query?query={query}"));
+        // It listens before it is ready.
+        if answer.status != 200 {
+            return None;
+        }
+        Some(answer.json()["data"]["result"][0]["value"][1].as_str()?.to_string())
     };
     until("both pages are taken", || value("count(up==1)").as_deref() == Some("2"));
     assert_eq!(value("peermon_node_up{node=\"gone\"}").as_deref(), Some("0"));
