@@ -15,10 +15,10 @@ pub const ROUND_TIME_MAX: Duration = Duration::from_millis(500);
 pub const HUNG_PAUSE_ROUNDS_MAX: u64 = 64;
 /// Threads that may be stuck in collectors. Every collector can hold one; more hang only if something is very wrong.
 pub const HUNG_COLLECTORS_MAX: usize = 8;
-/// How long one `statfs` may take before its file system is skipped. Both times must fit in [`COLLECTOR_TIME_MAX`].
+/// How long one `statfs` may take before its file system is skipped.
 pub const STATFS_TIME_MAX: Duration = Duration::from_millis(60);
-/// How long all `statfs` of one look may take.
-pub const STATFS_ROUND_TIME_MAX: Duration = Duration::from_millis(150);
+/// How long all `statfs` of one turn may take. A look has two turns, which must fit in [`COLLECTOR_TIME_MAX`].
+pub const STATFS_TURN_TIME_MAX: Duration = Duration::from_millis(100);
 /// Threads that may be stuck in `statfs`: one dead server rarely has more mounts on one machine, and each costs 8 KB.
 pub const HUNG_STATFS_MAX: usize = 8;
 /// Of these, threads only file systems on local disks may get stuck in, so that dead servers never hide local disks.

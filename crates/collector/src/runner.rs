@@ -221,3 +221,106 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CollectError;
+    use std::sync::{Condvar, Mutex};
+
+    /// Whether the collector below hangs; the tests that use it share this process, so there is one test.
+    static CLOSED: Mutex<bool> = Mutex::new(false);
+    static OPENED: Condvar = Condvar::new();
+
+    fn set_closed(closed: bool) {
+        *CLOSED.lock().expect("sound") = closed;
+        OPENED.notify_all();
+    }
+
+    struct Gated;
+    impl Collector for Gated {
+        fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+            let closed = CLOSED.lock().expect("sound");
+            drop(OPENED.wait_while(closed, |c| *c).expect("sound"));
+            out.push(Sample { attribute: SUCCESS, instance: Some("gated".into()), labels: None, value: 7.0 });
+            Ok(())
+        }
+    }
+
+    /// Says how many rounds it has seen: its state must outlive its neighbour's hanging.
+    struct Counting(f64);
+    impl Collector for Counting {
+        fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+            self.0 += 1.0;
+            out.push(Sample { attribute: FAILURES, instance: Some("rounds".into()), labels: None, value: self.0 });
+            Ok(())
+        }
+    }
+
+    struct Panicking;
+    impl Collector for Panicking {
+        fn collect(&mut self, _: &Round, _: &mut Vec<Sample>) -> Result<(), CollectError> {
+            panic!("a mistake made on purpose")
+        }
+    }
+
+    fn runner(entries: &[Entry]) -> Runner {
+        let root = Root::at("/nonexistent", |_| Err(std::io::ErrorKind::NotFound.into()));
+        // Long enough for the others on a slow machine.
+        let patience = Patience { piece: Duration::from_millis(800), call: Duration::from_secs(60), stuck_max: 2 };
+        Runner::with(Setup::new(&root, &[]), entries.iter().copied(), patience)
+    }
+
+    fn entry(name: &'static str, make: fn(&Setup) -> Box<dyn Collector>) -> Entry {
+        Entry { name, attributes: &[], make }
+    }
+
+    #[test]
+    fn a_hung_collector_is_abandoned_reported_and_comes_back() {
+        let mut r = runner(&[entry("gated", |_| Box::new(Gated)), entry("counting", |_| Box::new(Counting(0.0)))]);
+        let mut seconds = 0;
+        let mut round = |r: &mut Runner| {
+            seconds += 1;
+            r.round(Instant::from_millis(seconds * 1000))
+        };
+        let (gated, rounds) = ("collector.gated.success", "collector.rounds.failures");
+        let s = round(&mut r);
+        assert_eq!((s.value(gated), s.value(rounds)), (Some(7.0), Some(1.0)));
+
+        set_closed(true);
+        for n in 2..5 {
+            let s = round(&mut r);
+            assert_eq!(s.value(rounds), Some(f64::from(n)), "the other goes on with its state");
+            assert_eq!(s.value(gated), Some(0.0));
+            let why = s.reports[0].failure.as_deref().unwrap_or_default();
+            assert!(why.starts_with("it has not returned"), "{why}");
+            assert_eq!(s.value("collector.gated.failures"), Some(f64::from(n - 1)));
+            assert_eq!(r.lane.hung().count(), 1, "one thread, however many rounds");
+        }
+
+        set_closed(false);
+        let back = (0..).map(|_| round(&mut r)).find(|s| s.reports[0].failure.is_none()).expect("it comes back");
+        assert_eq!(back.value(gated), Some(7.0));
+        assert_eq!(r.lane.hung().count(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_its_collector() {
+        let mut r = runner(&[entry("panicking", |_| Box::new(Panicking)), entry("counting", |_| Box::new(Counting(0.0)))]);
+        for n in 1..3 {
+            let s = r.round(Instant::from_millis(n * 1000));
+            assert!(s.reports[0].failure.as_deref().is_some_and(|f| f.contains("panicked")));
+            assert_eq!(s.value("collector.rounds.failures"), Some(n as f64));
+            assert_eq!(s.value("collector.panicking.failures"), Some(n as f64));
+        }
+    }
+
+    #[test]
+    fn configuration_is_checked() {
+        let without = |name: &str| Runner::new(&Root::host(), Config { without: vec![name.into()], ..Config::default() });
+        let error = without("cpux").map(|_| ()).expect_err("no such collector").to_string();
+        assert!(error.starts_with("no collector is named \"cpux\"; there are cpu, load,"), "{error}");
+        let s = without("cpu").expect("fine").round(Instant::ZERO);
+        assert!(s.reports.iter().all(|r| r.collector != "cpu") && s.value("load.1").is_some());
+    }
+}

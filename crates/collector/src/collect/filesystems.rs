@@ -6,7 +6,7 @@ use crate::attributes::{attributes, put, put_of};
 use crate::hot_file::HotFile;
 use crate::lane::{Lane, Outcome, Patience};
 use crate::limits::{
-    FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_ROUND_TIME_MAX, STATFS_TIME_MAX,
+    FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_TURN_TIME_MAX, STATFS_TIME_MAX,
 };
 use crate::rate::higher;
 use crate::root::{FileSystemSize, Root};
@@ -78,7 +78,7 @@ struct Mount {
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    let patience = Patience { piece: STATFS_TIME_MAX, call: STATFS_ROUND_TIME_MAX, stuck_max: HUNG_STATFS_MAX };
+    let patience = Patience { piece: STATFS_TIME_MAX, call: STATFS_TURN_TIME_MAX, stuck_max: HUNG_STATFS_MAX };
     Box::new(FileSystems {
         mounts: setup.hot("proc/mounts"),
         root: setup.root.clone(),
@@ -125,19 +125,27 @@ impl FileSystems {
         Ok(())
     }
 
+    /// Asks the local file systems and one of each server, then the others of the servers that answered.
     fn look(&mut self) {
         self.samples.clear();
-        let mut pieces = Vec::with_capacity(self.list.len());
-        for mount in &self.list {
-            if self.is_askable(mount) {
-                self.calls += 1;
-                pieces.push((self.calls, Arc::clone(mount)));
-            } else {
-                error(&mut self.samples, mount);
-            }
+        let mut seen = HashSet::new();
+        let (first, second): (Vec<_>, Vec<_>) =
+            self.list.iter().cloned().partition(|m| m.server.as_ref().is_none_or(|s| seen.insert(s.clone())));
+        let fullest = higher(self.ask(first), self.ask(second));
+        fullest.into_iter().for_each(|f| put(&mut self.samples, FULLEST, f));
+    }
+
+    /// One turn; gives the share in use of the fullest local file system of it.
+    fn ask(&mut self, mounts: Vec<Arc<Mount>>) -> Option<f64> {
+        let (askable, not): (Vec<_>, Vec<_>) = mounts.into_iter().partition(|m| self.is_askable(m));
+        not.iter().for_each(|m| error(&mut self.samples, m));
+        if askable.is_empty() {
+            return None;
         }
-        let names: Vec<_> = pieces.clone();
-        let mut fullest: Option<f64> = None;
+        let first_call = self.calls;
+        self.calls += askable.len();
+        let pieces = askable.iter().cloned().enumerate().map(|(i, m)| (first_call + i, m)).collect();
+        let mut fullest = None;
         for (call, outcome) in self.lane.run(pieces, &self.root) {
             match outcome {
                 Outcome::Done { state, result: Ok(size), .. } => {
@@ -148,14 +156,13 @@ impl FileSystems {
                 }
                 Outcome::Done { state, result: Err(_), .. } | Outcome::NotRun { state, .. } => error(&mut self.samples, &state),
                 Outcome::Hung => {
-                    if let Some((_, mount)) = names.iter().find(|(c, _)| *c == call) {
-                        error(&mut self.samples, mount);
-                        self.hung.push((call, Arc::clone(mount)));
-                    }
+                    let mount = &askable[call - first_call];
+                    error(&mut self.samples, mount);
+                    self.hung.push((call, Arc::clone(mount)));
                 }
             }
         }
-        fullest.into_iter().for_each(|f| put(&mut self.samples, FULLEST, f));
+        fullest
     }
 
     /// Not one that hangs already, nor another of the same server, nor one that may hang when threads are scarce.

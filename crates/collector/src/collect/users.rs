@@ -66,7 +66,8 @@ fn logged_in(records: &[u8], lives: impl Fn(i32) -> bool) -> (usize, usize) {
 }
 
 fn lives(pid: i32) -> bool {
-    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return false };
+    // Not only 0: rustix takes no negative number, which a damaged file may hold.
+    let Some(pid) = (pid > 0).then(|| Pid::from_raw(pid)).flatten() else { return false };
     test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 
