@@ -45,7 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let sum: Duration = table.iter().map(|(c, _)| *c).sum();
     println!("{:<12} {:>10.1}", "all", sum.as_nanos() as f64 / 1e3);
-    println!("{:<12} {:>10.1}  (what the caller waits: with both changes of thread)", "round", median(whole).as_nanos() as f64 / 1e3);
+    println!(
+        "{:<12} {:>10.1}  (what the caller waits: with both changes of thread)",
+        "round",
+        median(whole).as_nanos() as f64 / 1e3
+    );
     println!("{samples} samples; {:.1} µs of processor time a round, all threads", spent / rounds as f64 * 1e6);
     Ok(())
 }

@@ -201,8 +201,12 @@ fn with_sys(mut told: DriverInfo, sys: &Path) -> DriverInfo {
 }
 
 /// Options of TCP and their names in the fact.
-const TCP_OPTIONS: [(&str, &str); 4] =
-    [("tcp_window_scaling", "scaling"), ("tcp_timestamps", "timestamps"), ("tcp_sack", "sack"), ("tcp_mtu_probing", "mtu-probing")];
+const TCP_OPTIONS: [(&str, &str); 4] = [
+    ("tcp_window_scaling", "scaling"),
+    ("tcp_timestamps", "timestamps"),
+    ("tcp_sack", "sack"),
+    ("tcp_mtu_probing", "mtu-probing"),
+];
 
 fn tcp(root: &Root, f: &mut Facts) {
     let ipv4 = |file: &str| read_word(&root.path("proc/sys/net/ipv4").join(file));

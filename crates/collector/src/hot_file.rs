@@ -72,9 +72,7 @@ pub(crate) fn read_bounded(path: &Path, most: usize) -> Result<Option<Vec<u8>>, 
     match open(path).and_then(|f| read_from_start(&f, &mut bytes, most)) {
         Ok(()) => Ok(Some(bytes)),
         Err(e) if is_absent(&e) => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-            Err(CollectError::TooLong { file: path.to_path_buf(), most })
-        }
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(CollectError::TooLong { file: path.to_path_buf(), most }),
         Err(e) => Err(CollectError::read(path, e)),
     }
 }
@@ -114,7 +112,10 @@ fn read_from_start(file: &File, buffer: &mut Vec<u8>, most: usize) -> io::Result
 /// Whether an error says "this machine does not have it": no such file, pressure switched off, a link without a speed.
 fn is_absent(e: &io::Error) -> bool {
     let errno = e.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV | Errno::NXIO | Errno::NOTDIR | Errno::NODATA))
+    matches!(
+        errno,
+        Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::INVAL | Errno::NODEV | Errno::NXIO | Errno::NOTDIR | Errno::NODATA)
+    )
 }
 
 fn explain(path: &Path, e: io::Error) -> CollectError {

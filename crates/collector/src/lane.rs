@@ -115,7 +115,7 @@ where
                     break;
                 }
             };
-            rest = self.batch(worker, rest, told, end, &mut outcomes);
+            rest = self.batch(&worker, rest, told, end, &mut outcomes);
         }
         outcomes
     }
@@ -123,7 +123,7 @@ where
     /// Hands `pieces` to a worker and waits for it; gives back what it did not get to.
     fn batch(
         &mut self,
-        worker: Arc<Shared<K, S, A, R>>,
+        worker: &Arc<Shared<K, S, A, R>>,
         pieces: VecDeque<(K, S)>,
         told: &A,
         end: Instant,
@@ -152,7 +152,7 @@ where
             desk.dismissed = true;
             outcomes.push((key.clone(), Outcome::Hung));
             self.worker = None;
-            self.stuck.push(Stuck { key, since, worker: Arc::clone(&worker) });
+            self.stuck.push(Stuck { key, since, worker: Arc::clone(worker) });
         }
         rest
     }

@@ -74,7 +74,8 @@ impl Replay {
         if text.len() > TRACE_BYTES_MAX {
             return Err(wrong(0, format!("it is longer than {TRACE_BYTES_MAX} bytes")));
         }
-        let mut lines = text.lines().enumerate().map(|(i, l)| (i + 1, l.trim())).filter(|(_, l)| !l.is_empty() && !l.starts_with('#'));
+        let mut lines =
+            text.lines().enumerate().map(|(i, l)| (i + 1, l.trim())).filter(|(_, l)| !l.is_empty() && !l.starts_with('#'));
         match lines.next() {
             Some((_, HEADER)) => {}
             other => return Err(wrong(other.map_or(0, |(n, _)| n), format!("a trace begins with \"{HEADER}\""))),
@@ -85,7 +86,9 @@ impl Replay {
             match word {
                 "fact" if replay.columns.is_empty() => fact(&mut replay.facts, rest).map_err(|e| wrong(n, e))?,
                 "vitals" if replay.columns.is_empty() => replay.columns = columns(rest).map_err(|e| wrong(n, e))?,
-                _ if replay.columns.is_empty() => return Err(wrong(n, "expected \"fact NAME VALUE\" or \"vitals NAME...\"".into())),
+                _ if replay.columns.is_empty() => {
+                    return Err(wrong(n, "expected \"fact NAME VALUE\" or \"vitals NAME...\"".into()));
+                }
                 _ => replay.rows.push(row(line, replay.columns.len()).map_err(|e| wrong(n, e))?),
             }
         }

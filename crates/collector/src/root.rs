@@ -46,10 +46,7 @@ impl Root {
 
     /// A machine whose files lie under `base`, with 4 KiB pages and 100 ticks a second; `statfs` answers for its mounts.
     /// Nothing is asked of the host's kernel but these files.
-    pub fn at(
-        base: impl Into<PathBuf>,
-        statfs: impl Fn(&Path) -> io::Result<FileSystemSize> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn at(base: impl Into<PathBuf>, statfs: impl Fn(&Path) -> io::Result<FileSystemSize> + Send + Sync + 'static) -> Self {
         Root { base: base.into(), host: false, page_bytes: 4096, ticks_per_second: 100, statfs: Arc::new(statfs) }
     }
 

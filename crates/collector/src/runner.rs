@@ -77,14 +77,15 @@ impl Runner {
     /// # Errors
     /// If the configuration names a collector that does not exist or adds too many values.
     pub fn new(root: &Root, config: Config) -> Result<Self, ConfigError> {
+        let Config { custom, without } = config;
         let names = || COLLECTORS.iter().map(|e| e.name);
-        if let Some(given) = config.without.iter().find(|w| !names().any(|n| n == **w)) {
+        if let Some(given) = without.iter().find(|w| !names().any(|n| n == **w)) {
             return Err(ConfigError::NoSuchCollector { given: given.clone(), known: names().collect::<Vec<_>>().join(", ") });
         }
-        check_count(&config.custom)?;
-        let entries = COLLECTORS.iter().filter(|e| !config.without.iter().any(|w| w == e.name)).copied();
+        check_count(&custom)?;
+        let entries = COLLECTORS.iter().filter(|e| !without.iter().any(|w| w == e.name)).copied();
         let patience = Patience { piece: COLLECTOR_TIME_MAX, call: ROUND_TIME_MAX, stuck_max: HUNG_COLLECTORS_MAX };
-        Ok(Runner::with(Setup::new(root, &config.custom), entries, patience))
+        Ok(Runner::with(Setup::new(root, custom), entries, patience))
     }
 
     fn with(setup: Setup, entries: impl Iterator<Item = Entry>, patience: Patience) -> Self {
@@ -268,7 +269,7 @@ mod tests {
         let root = Root::at("/nonexistent", |_| Err(std::io::ErrorKind::NotFound.into()));
         // Long enough for the others on a slow machine.
         let patience = Patience { piece: Duration::from_millis(800), call: Duration::from_secs(60), stuck_max: 2 };
-        Runner::with(Setup::new(&root, &[]), entries.iter().copied(), patience)
+        Runner::with(Setup::new(&root, []), entries.iter().copied(), patience)
     }
 
     fn entry(name: &'static str, make: fn(&Setup) -> Box<dyn Collector>) -> Entry {

@@ -32,8 +32,7 @@ impl Server {
     }
 }
 
-const SIZE: FileSystemSize =
-    FileSystemSize { size: 1000, free: 500, available: 500, files: 10, files_free: 5, read_only: false };
+const SIZE: FileSystemSize = FileSystemSize { size: 1000, free: 500, available: 500, files: 10, files_free: 5, read_only: false };
 
 fn host(base: &Path, mounts: &str, server: &Arc<Server>) -> Runner {
     copy_over(&machine("small-vm"), base);

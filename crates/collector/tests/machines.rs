@@ -51,7 +51,8 @@ fn size(line: &str) -> (PathBuf, FileSystemSize) {
     let mut words: Vec<&str> = line.rsplitn(7, ' ').collect();
     words.reverse();
     let n = |i: usize| words[i].parse().expect("a number");
-    let size = FileSystemSize { size: n(1), free: n(2), available: n(3), files: n(4), files_free: n(5), read_only: words[6] == "ro" };
+    let size =
+        FileSystemSize { size: n(1), free: n(2), available: n(3), files: n(4), files_free: n(5), read_only: words[6] == "ro" };
     (PathBuf::from(words[0]), size)
 }
 
@@ -69,7 +70,8 @@ fn two_rounds(base: &Path, later: &Path, passed: Duration) -> String {
     let old: BTreeSet<&String> = first.iter().collect();
     let new: Vec<&str> = second.iter().filter(|l| !old.contains(l)).map(String::as_str).collect();
     writeln!(out, "# second round, what differs\n{}", new.join("\n")).unwrap();
-    let names = |all: &[String]| all.iter().filter_map(|l| Some(l.split_once(['{', ' '])?.0.to_string())).collect::<BTreeSet<_>>();
+    let names =
+        |all: &[String]| all.iter().filter_map(|l| Some(l.split_once(['{', ' '])?.0.to_string())).collect::<BTreeSet<_>>();
     for gone in names(&first).difference(&names(&second)) {
         writeln!(out, "gone: {gone}").unwrap();
     }
@@ -98,20 +100,40 @@ const GARBAGE: &[(&str, &str, &str)] = &[
     ("proc/stat", "cpu0 1 2\n", "cpu: /proc/stat: cpu0 time 3 is \"\" where a whole number was expected"),
     ("proc/stat", "cpu  1 2 3 4 5 6 7\nctxt\n", "procs: /proc/stat: ctxt is \"\" where a whole number was expected"),
     ("proc/loadavg", "0.1 0,2 0.3 1/2 3\n", "load: /proc/loadavg: the second average is \"0,2\" where a number was expected"),
-    ("proc/loadavg", "0.1 0.2 0.3 12 3\n", "procs: /proc/loadavg: the count of processes is \"\" where a whole number was expected"),
+    (
+        "proc/loadavg",
+        "0.1 0.2 0.3 12 3\n",
+        "procs: /proc/loadavg: the count of processes is \"\" where a whole number was expected",
+    ),
     ("proc/meminfo", "MemFree: -7 kB\n", "memory: /proc/meminfo: MemFree: is \"-7\" where a whole number was expected"),
     ("proc/vmstat", "pswpin x\n", "memory: /proc/vmstat: pswpin is \"x\" where a whole number was expected"),
     ("proc/pressure/io", "some avg10=1\n", "pressure: /proc/pressure/io: total is \"\" where a whole number was expected"),
     ("proc/diskstats", "8 0 sda 1 2 3\n", "disks: /proc/diskstats: sda column 4 is \"\" where a whole number was expected"),
     ("proc/net/dev", "a\nb\neth0: 1 2 z\n", "net: /proc/net/dev: eth0 column 3 is \"z\" where a whole number was expected"),
-    ("proc/net/dev", "a\nb\nno colon\n", "net: /proc/net/dev: a line is \"no colon\" where an interface and its numbers was expected"),
-    ("proc/net/snmp", "Tcp: CurrEstab\nTcp: many\n", "tcp: /proc/net/snmp: Tcp: CurrEstab is \"many\" where a whole number was expected"),
+    (
+        "proc/net/dev",
+        "a\nb\nno colon\n",
+        "net: /proc/net/dev: a line is \"no colon\" where an interface and its numbers was expected",
+    ),
+    (
+        "proc/net/snmp",
+        "Tcp: CurrEstab\nTcp: many\n",
+        "tcp: /proc/net/snmp: Tcp: CurrEstab is \"many\" where a whole number was expected",
+    ),
     ("proc/net/sockstat", "TCP: inuse\n", "sockets: /proc/net/sockstat: TCP: inuse is \"\" where a whole number was expected"),
-    ("proc/sys/fs/file-nr", "1 2\n", "sockets: /proc/sys/fs/file-nr: the limit of open files is \"\" where a whole number was expected"),
+    (
+        "proc/sys/fs/file-nr",
+        "1 2\n",
+        "sockets: /proc/sys/fs/file-nr: the limit of open files is \"\" where a whole number was expected",
+    ),
     ("proc/uptime", "", "uptime: /proc/uptime: uptime is \"\" where a number was expected"),
     ("proc/self/stat", "1 (x) S\n", "process: /proc/self/stat: word 14 is \"\" where a whole number was expected"),
     ("run/utmp", "short", "users: /run/utmp: the length is \"5 bytes\" where whole records of 384 bytes was expected"),
-    ("sys/class/hwmon/hwmon0/temp2_input", "warm", "temperature: /sys/class/hwmon/hwmon0/temp2_input: temperature is \"warm\" where a number was expected"),
+    (
+        "sys/class/hwmon/hwmon0/temp2_input",
+        "warm",
+        "temperature: /sys/class/hwmon/hwmon0/temp2_input: temperature is \"warm\" where a number was expected",
+    ),
     ("dev/room", "cold\n", "custom: /dev/room: the first word is \"cold\" where a number was expected"),
 ];
 
@@ -172,7 +194,7 @@ fn no_bytes_make_a_collector_panic() {
         let mut all = Vec::new();
         ["proc", "sys", "etc", "run"].map(|d| here.path().join(d)).iter().filter(|d| d.exists()).for_each(|d| files(d, &mut all));
         all.sort();
-        let setup = Setup::new(&root(here.path()), &[]);
+        let setup = Setup::new(&root(here.path()), []);
         // Kept from case to case, as in a daemon whose files change under it.
         let collectors: Vec<_> = COLLECTORS.iter().map(|e| (e.make)(&setup)).collect();
         let state = RefCell::new((Instant::ZERO, collectors));

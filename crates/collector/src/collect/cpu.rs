@@ -39,18 +39,8 @@ const fn guest(name: &'static str, help: &'static str, labels: &'static [(&'stat
 }
 
 /// The counters of a line of `/proc/stat`, in its order.
-const MODES: [&&Attribute; 10] = [
-    &ONE_USER,
-    &ONE_NICE,
-    &ONE_SYSTEM,
-    &ONE_IDLE,
-    &ONE_IOWAIT,
-    &ONE_IRQ,
-    &ONE_SOFTIRQ,
-    &ONE_STEAL,
-    &ONE_GUEST,
-    &ONE_GUEST_NICE,
-];
+const MODES: [&&Attribute; 10] =
+    [&ONE_USER, &ONE_NICE, &ONE_SYSTEM, &ONE_IDLE, &ONE_IOWAIT, &ONE_IRQ, &ONE_SOFTIRQ, &ONE_STEAL, &ONE_GUEST, &ONE_GUEST_NICE];
 /// Counters every kernel has had for twenty years; steal and guest came later.
 const MODES_MIN: usize = 7;
 

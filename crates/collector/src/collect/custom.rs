@@ -67,13 +67,8 @@ fn matches(pattern: &str, name: &str) -> bool {
 /// Attributes live as long as the program. The same one is kept once, so that reloading a configuration costs nothing.
 fn keep(name: &str, unit: Unit, help: &str) -> &'static Attribute {
     static KEPT: Mutex<Vec<&'static Attribute>> = Mutex::new(Vec::new());
-    let new = Attribute {
-        name: Cow::Owned(name.into()),
-        unit,
-        kind: Kind::Gauge,
-        help: Cow::Owned(help.into()),
-        prometheus: None,
-    };
+    let new =
+        Attribute { name: Cow::Owned(name.into()), unit, kind: Kind::Gauge, help: Cow::Owned(help.into()), prometheus: None };
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(old) = kept.iter().find(|a| ***a == new) {
         return old;

@@ -6,7 +6,7 @@ use crate::attributes::{attributes, put, put_of};
 use crate::hot_file::HotFile;
 use crate::lane::{Lane, Outcome, Patience};
 use crate::limits::{
-    FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_TURN_TIME_MAX, STATFS_TIME_MAX,
+    FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_TIME_MAX, STATFS_TURN_TIME_MAX,
 };
 use crate::rate::higher;
 use crate::root::{FileSystemSize, Root};
@@ -40,16 +40,38 @@ const fn gauge(name: &'static str, unit: peermon_model::Unit, help: &'static str
 
 /// Kinds that hold no files of anybody.
 const NOT_SHOWN: &[&str] = &[
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl",
-    "hugetlbfs", "iso9660", "mqueue", "nsfs", "proc", "pstore", "rpc_pipefs", "securityfs", "selinuxfs", "squashfs", "sysfs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "squashfs",
+    "sysfs",
     "tracefs",
 ];
 /// Places where containers and the system keep mounts that repeat others.
 const NOT_SHOWN_UNDER: &[&str] =
     &["/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage", "/run/docker"];
 /// Kinds that ask a server, or a program that may be dead.
-const MAY_HANG: &[&str] =
-    &["9p", "afs", "beegfs", "ceph", "cifs", "fhgfs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "virtiofs"];
+const MAY_HANG: &[&str] = &[
+    "9p", "afs", "beegfs", "ceph", "cifs", "fhgfs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs",
+    "pvfs2", "smb3", "virtiofs",
+];
 
 type StatfsLane = Lane<usize, Arc<Mount>, Root, io::Result<FileSystemSize>>;
 
@@ -169,7 +191,7 @@ impl FileSystems {
     fn is_askable(&self, mount: &Mount) -> bool {
         let like = |h: &Mount| h.point == mount.point || (h.server.is_some() && h.server == mount.server);
         let scarce = self.hung.len() >= HUNG_STATFS_MAX - HUNG_STATFS_LOCAL;
-        !self.hung.iter().any(|(_, h)| like(h)) && !(mount.may_hang && scarce)
+        !(self.hung.iter().any(|(_, h)| like(h)) || mount.may_hang && scarce)
     }
 }
 
@@ -232,11 +254,8 @@ fn mount(device: &str, point: PathBuf, kind: String, others: &[Mount]) -> Mount 
     while others.iter().any(|m| *m.instance == *instance) {
         instance.push('_');
     }
-    let labels = Arc::new([
-        ("device", device.to_string()),
-        ("fstype", kind),
-        ("mountpoint", point.to_string_lossy().into_owned()),
-    ]);
+    let labels =
+        Arc::new([("device", device.to_string()), ("fstype", kind), ("mountpoint", point.to_string_lossy().into_owned())]);
     Mount { server: server.map(str::to_string), instance: instance.into(), point, labels, may_hang }
 }
 

@@ -23,7 +23,8 @@ impl Collector for Load {
     fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         let text = self.0.read()?;
         let mut words = words(text.bytes);
-        for (attribute, field) in [(LOAD_1, "the first average"), (LOAD_5, "the second average"), (LOAD_15, "the third average")] {
+        for (attribute, field) in [(LOAD_1, "the first average"), (LOAD_5, "the second average"), (LOAD_15, "the third average")]
+        {
             put(out, attribute, text.real(words.next(), field)?);
         }
         Ok(())

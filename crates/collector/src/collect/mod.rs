@@ -68,7 +68,7 @@ pub struct Setup {
 
 impl Setup {
     /// For the machine at `root`, with the values that configuration adds.
-    pub fn new(root: &Root, custom: &[custom::CustomValue]) -> Self {
+    pub fn new(root: &Root, custom: impl Into<Arc<[custom::CustomValue]>>) -> Self {
         Setup { root: root.clone(), custom: custom.into(), stat: Arc::new(SharedFile::new(root, "proc/stat")) }
     }
 
@@ -88,11 +88,7 @@ pub struct Entry {
     pub make: fn(&Setup) -> Box<dyn Collector>,
 }
 
-const fn entry(
-    name: &'static str,
-    attributes: &'static [&'static Attribute],
-    make: fn(&Setup) -> Box<dyn Collector>,
-) -> Entry {
+const fn entry(name: &'static str, attributes: &'static [&'static Attribute], make: fn(&Setup) -> Box<dyn Collector>) -> Entry {
     Entry { name, attributes, make }
 }
 
@@ -120,9 +116,12 @@ pub fn attribute_lists() -> impl Iterator<Item = &'static [&'static Attribute]> 
     COLLECTORS.iter().map(|e| e.attributes).chain([crate::runner::ATTRIBUTES])
 }
 
+/// A file and what it said in which round.
+type Reading = (HotFile, Option<(Instant, Vec<u8>)>);
+
 /// A file that several collectors read, once a round.
 struct SharedFile {
-    state: Mutex<(HotFile, Option<(Instant, Vec<u8>)>)>,
+    state: Mutex<Reading>,
     path: std::path::PathBuf,
 }
 
@@ -148,7 +147,7 @@ impl SharedFile {
 
 /// A shared file's text, held while it is read.
 pub(crate) struct SharedText<'a> {
-    guard: MutexGuard<'a, (HotFile, Option<(Instant, Vec<u8>)>)>,
+    guard: MutexGuard<'a, Reading>,
     path: &'a Path,
 }
 

@@ -95,12 +95,7 @@ struct Interface {
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Net {
-        file: setup.hot("proc/net/dev"),
-        root: setup.root.clone(),
-        interfaces: Vec::new(),
-        links_read: None,
-    })
+    Box::new(Net { file: setup.hot("proc/net/dev"), root: setup.root.clone(), interfaces: Vec::new(), links_read: None })
 }
 
 impl Collector for Net {
@@ -149,7 +144,13 @@ impl Interface {
     }
 
     /// Adds the counters; gives the rates if they count for the whole machine.
-    fn put(&mut self, text: &Text<'_>, columns: &[u8], now: Instant, out: &mut Vec<Sample>) -> Result<Option<[f64; 2]>, CollectError> {
+    fn put(
+        &mut self,
+        text: &Text<'_>,
+        columns: &[u8],
+        now: Instant,
+        out: &mut Vec<Sample>,
+    ) -> Result<Option<[f64; 2]>, CollectError> {
         let mut traffic = [0, 0];
         let mut words = words(columns);
         for (i, attribute) in COLUMNS.iter().enumerate() {

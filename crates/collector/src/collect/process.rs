@@ -44,11 +44,7 @@ struct Share {
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Process {
-        stat: setup.hot("proc/self/stat"),
-        root: setup.root.clone(),
-        share: Share::default(),
-    })
+    Box::new(Process { stat: setup.hot("proc/self/stat"), root: setup.root.clone(), share: Share::default() })
 }
 
 impl Collector for Process {

@@ -74,7 +74,8 @@ impl Collector for Tcp {
         let rate = |i: usize| per_second(old[i]?, counts[i]?, seconds);
         put_some(out, RETRANSMIT_RATE, rate(1));
         // Nothing sent: no share. The kernel counts segments sent again apart from those sent.
-        let share = rate(1).zip(rate(0)).filter(|(again, first)| again + first > 0.0).map(|(again, first)| again / (again + first));
+        let share =
+            rate(1).zip(rate(0)).filter(|(again, first)| again + first > 0.0).map(|(again, first)| again / (again + first));
         put_some(out, RETRANSMIT_SHARE, share);
         Ok(())
     }

@@ -92,7 +92,14 @@ mod tests {
 
     #[test]
     fn users_are_counted_once_and_the_dead_not_at_all() {
-        let all = [record(2, 1, "reboot"), record(7, 10, "ada"), record(7, 11, "ada"), record(7, 12, "bob"), record(7, 99, "eve"), record(8, 13, "")];
+        let all = [
+            record(2, 1, "reboot"),
+            record(7, 10, "ada"),
+            record(7, 11, "ada"),
+            record(7, 12, "bob"),
+            record(7, 99, "eve"),
+            record(8, 13, ""),
+        ];
         assert_eq!(logged_in(&all.concat(), |pid| pid != 99), (2, 3));
         assert_eq!(logged_in(&[], |_| true), (0, 0));
         assert!(lives(std::process::id() as i32) && !lives(0) && !lives(-1));
