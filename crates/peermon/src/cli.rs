@@ -13,7 +13,7 @@ use std::process::ExitCode;
 /// Every machine runs `peermon daemon`. The daemons tell each other how they are, so each of them knows every machine, about
 /// a second old. All other commands ask the daemon of this machine.
 #[derive(Parser, Debug)]
-#[command(name = "peermon", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "peermon", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   peermon demo                      a small cluster on this machine, to look at
@@ -30,11 +30,12 @@ pub(crate) struct Cli {
 /// Which daemon is asked.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Place {
-    /// The daemon to ask: http://HOST:PORT or the path of its socket. Otherwise the default places are tried
-    #[arg(long, global = true, env = "PEERMON_API", value_name = "URL|SOCKET", help_heading = "Daemon")]
+    /// The daemon to ask: http://HOST:PORT or the path of its socket. Otherwise PEERMON_API names it, or the default places
+    /// are tried
+    #[arg(long, global = true, value_name = "URL|SOCKET", help_heading = "Daemon")]
     pub(crate) api: Option<String>,
-    /// A file with the daemon's API token, needed where its API is open to other machines
-    #[arg(long, global = true, env = "PEERMON_TOKEN_FILE", value_name = "FILE", help_heading = "Daemon")]
+    /// A file with the daemon's API token, needed where it asks for one over HTTP
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Daemon")]
     pub(crate) token_file: Option<PathBuf>,
 }
 
@@ -43,7 +44,8 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let mut out = BufWriter::new(stdout);
-    let mut hints = stderr.lock();
+    // Not locked: the daemon logs to it from several threads while a command runs.
+    let mut hints = stderr;
     let mut output = Output { out: &mut out, hints: &mut hints, screen: Screen::of_stdout() };
     let result = cli.command.run(&cli.place, &mut output);
     let result = result.and_then(|()| Ok(out.flush()?));
