@@ -73,6 +73,12 @@ impl Collecting {
         self.due = Some(now + self.wait);
     }
 
+    /// Asks for a round that nobody awaits: rates are over the time since the former one, so the first row needs one before it;
+    /// and a node that only listens has no rows at all.
+    pub(crate) fn look(&self) {
+        self.requests.try_send(Request::Round).ok();
+    }
+
     /// Asks for facts; if the thread is busy, next time.
     pub(crate) fn ask_facts(&self) {
         self.requests.try_send(Request::Facts).ok();

@@ -102,7 +102,7 @@ fn everything_can_be_said() {
         "#,
     )
     .expect("valid");
-    assert_eq!(c.name.as_ref().map(|n| n.as_str()), Some("node-1"));
+    assert_eq!(c.name.as_ref().map(NodeName::as_str), Some("node-1"));
     assert_eq!(c.period, Duration::from_millis(500));
     assert_eq!(c.source, ValueSource::Replay { trace: "/tmp/a@b".into(), from: Duration::from_secs(90) });
     assert_eq!(c.join[1], Seed::Name("seed.lab".into(), 7000));
@@ -192,7 +192,7 @@ fn reload_reads_the_file_again() {
     let config = Config::load_with(&flags, &Places::system(), []).expect("valid");
     std::fs::write(&file, "period = \"2s\"\n[labels]\na = \"2\"").expect("writing");
     let again = config.reload().expect("valid");
-    assert_eq!((again.labels["a"].as_str(), again.name.as_ref().map(|n| n.as_str())), ("2", Some("n")));
+    assert_eq!((again.labels["a"].as_str(), again.name.as_ref().map(NodeName::as_str)), ("2", Some("n")));
     assert_eq!(config.restart_needed(&again), ["period"]);
     std::fs::write(&file, "period = 2").expect("writing");
     config.reload().expect_err("wrong");

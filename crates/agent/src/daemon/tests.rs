@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Places, Seed};
 use crate::testing::Dir;
-use peermon_api::{BestQuery, Error, JoinRequest, NextEvent, NodeView, NodesQuery, Service, State};
+use peermon_api::{BestQuery, Error, JoinRequest, NextEvent, NodeView, NodesQuery, State};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -198,7 +198,8 @@ fn a_machine_joins_by_token() {
         let e = join(&a, token, false).expect_err(token).to_string();
         assert!(e.contains(word), "{e}");
     }
-    let e = a.service().join(&JoinRequest { addresses: vec!["nowhere.lab".into()], ..JoinRequest::default() }).expect_err("a name");
+    let e =
+        a.service().join(&JoinRequest { addresses: vec!["nowhere.lab".into()], ..JoinRequest::default() }).expect_err("a name");
     assert!(matches!(e, Error::BadRequest(_)), "{e}");
     assert!(matches!(a.service().join(&JoinRequest::default()), Err(Error::BadRequest(_))));
 }
@@ -335,7 +336,7 @@ fn a_listener_is_not_shown() {
     let watcher = Daemon::start(config).expect("started");
     sees(&watcher, "a", State::Alive);
     assert!(node(&a, "watcher").is_none() && node(&watcher, "watcher").is_none());
-    watcher.service().ready().expect("ready");
+    wait_for("a round", || watcher.service().ready().ok());
 }
 
 #[test]
@@ -395,6 +396,45 @@ fn a_replayed_machine_is_labelled_and_a_full_disk_stops_nobody() {
     let n = sees(&b, "a", State::Alive);
     assert_eq!(n.facts.get("source"), Some(&peermon_api::FactValue::Text(format!("replay {trace}"))));
     wait_for("it is counted", || (counter(&a, "peermon.state.failures") > 0).then_some(()));
+}
+
+/// Collectors that stop answering after their first round, until let go.
+struct Stuck(Arc<std::sync::Mutex<()>>, bool);
+
+impl peermon_collector::Source for Stuck {
+    fn round(&mut self, _: peermon_model::Instant) -> peermon_model::Samples {
+        if std::mem::replace(&mut self.1, true) {
+            drop(self.0.lock());
+        }
+        peermon_model::Samples::default()
+    }
+
+    fn facts(&mut self) -> peermon_model::Facts {
+        peermon_model::Facts::default()
+    }
+}
+
+#[test]
+fn hung_collectors_do_not_look_like_a_dead_node() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let gate = Arc::new(std::sync::Mutex::new(()));
+    let held = gate.lock().expect("not poisoned");
+    let mut config = lab.config("b");
+    config.join = a.addresses().into_iter().map(Seed::Address).collect();
+    let (the_loop, shared) = run::start_with(config, Box::new(Stuck(Arc::clone(&gate), false))).expect("started");
+    let b = Daemon { shared, thread: Some(std::thread::spawn(move || the_loop.run())) };
+    let events = a.service().events().expect("a stream");
+    wait_for("rounds are late", || (counter(&b, "peermon.rounds.late") >= 8).then_some(()));
+    assert_eq!(node(&a, "b").expect("there").state, State::Alive);
+    while let NextEvent::Event(e) = events.next(Duration::ZERO) {
+        let bad = matches!(&e, peermon_api::Event::Member { name, state: State::Suspect | State::Down, .. } if name == "b");
+        assert!(!bad, "{e:?}");
+    }
+    let status = b.service().status().expect("answered");
+    assert!(status.collectors[0].failure.as_ref().is_some_and(|f| f.contains("no answer")), "{:?}", status.collectors);
+    drop(held);
+    wait_for("rounds come again", || b.service().status().expect("answered").collectors.is_empty().then_some(()));
 }
 
 #[test]

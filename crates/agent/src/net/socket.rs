@@ -120,6 +120,11 @@ impl Sockets {
         Ok(())
     }
 
+    /// Whether discovery is open.
+    pub(crate) fn discovers(&self) -> bool {
+        self.multicast.is_some()
+    }
+
     /// What to wait for, in the order of [`Sockets::receive`]'s index.
     pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.list.iter().map(|g| g.socket.as_fd()).chain(self.multicast.iter().map(|m| m.socket.as_fd()))
@@ -155,12 +160,9 @@ impl Sockets {
             return Sent::Unreachable;
         };
         loop {
-            let e = match self.list[index].socket.send_to(payload, to) {
-                Ok(_) => {
-                    self.works(index);
-                    return Sent::Done;
-                }
-                Err(e) => e,
+            let Err(e) = self.list[index].socket.send_to(payload, to) else {
+                self.works(index);
+                return Sent::Done;
             };
             return match Errno::from_io_error(&e) {
                 Some(Errno::INTR) => continue,

@@ -29,6 +29,9 @@ impl Loop {
             self.times.addresses = now;
             self.times.facts = now;
         }
+        if self.config.listen_only {
+            self.collecting.look();
+        }
         if self.times.facts <= now {
             self.times.facts = now + FACTS_EVERY;
             self.collecting.ask_facts();
@@ -48,15 +51,18 @@ impl Loop {
     /// Tells others where this node is, if that has changed, and joins the discovery group on new interfaces.
     pub(super) fn look_at_addresses(&mut self, now: Instant) {
         self.times.addresses = now + ADDRESSES_EVERY;
+        self.times.addresses_last = now;
         let interfaces = interfaces::read();
-        let addresses = own_addresses(&self.config, &self.sockets.bound(), &interfaces);
-        if addresses == self.addresses {
-            return;
+        let found = own_addresses(&self.config, &self.sockets.bound(), &interfaces);
+        let changed = found != self.addresses && !is_away(&found, &self.addresses);
+        if changed {
+            tracing::info!(addresses = ?found, "this node's addresses have changed");
+            self.addresses.clone_from(&found);
+            self.node.handle_addresses(now, found);
         }
-        tracing::info!(?addresses, "this node's addresses have changed");
-        self.addresses.clone_from(&addresses);
-        self.node.handle_addresses(now, addresses);
-        self.discover(now, &interfaces);
+        if changed || !self.sockets.discovers() {
+            self.discover(now, &interfaces);
+        }
     }
 
     /// Opens discovery on these interfaces. It is only a help, so failing is worth a line now and then.
@@ -183,6 +189,12 @@ pub(super) fn own_addresses(
     if config.gossip.advertise.is_empty() { interfaces::advertised(bound, interfaces) } else { config.gossip.advertise.clone() }
 }
 
+/// Whether the network is away: nothing is left but loopback. Nobody could be told, and the old addresses usually come back.
+fn is_away(found: &[SocketAddr], before: &[SocketAddr]) -> bool {
+    let only_loopback = |l: &[SocketAddr]| l.iter().all(|a| a.ip().is_loopback());
+    only_loopback(found) && !only_loopback(before)
+}
+
 fn role_name(role: LinkRole) -> &'static str {
     match role {
         LinkRole::Ring => "ring",
@@ -198,4 +210,29 @@ fn same(a: &[SocketAddr], b: &[SocketAddr]) -> bool {
         l
     };
     sorted(a) == sorted(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_is_away_is_told_from_one_that_has_changed() {
+        let list = |l: &[&str]| l.iter().map(|a| a.parse().expect(a)).collect::<Vec<SocketAddr>>();
+        for (found, before, away) in [
+            (&["127.0.0.1:1"][..], &["10.0.0.1:1"][..], true),
+            (&[], &["10.0.0.1:1"], true),
+            (&["10.0.0.2:1"], &["10.0.0.1:1"], false),
+            (&["127.0.0.1:1"], &["127.0.0.1:2"], false),
+            (&["10.0.0.1:1"], &["127.0.0.1:1"], false),
+        ] {
+            assert_eq!(is_away(&list(found), &list(before)), away, "{found:?} after {before:?}");
+        }
+    }
+
+    #[test]
+    fn peers_are_the_same_in_any_order() {
+        let (a, b) = (SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 1)));
+        assert!(same(&[a, b], &[b, a]) && !same(&[a], &[a, b]));
+    }
 }

@@ -8,6 +8,8 @@ mod start;
 
 pub use start::StartError;
 pub(crate) use start::start;
+#[cfg(test)]
+pub(crate) use start::start_with;
 
 use crate::clock::{self, SleepWatch, timespec};
 use crate::collect::Collecting;
@@ -39,6 +41,8 @@ const LETTERS_PER_TURN: usize = 16;
 const TICK: Duration = Duration::from_secs(1);
 /// After saying that it leaves, the daemon stays this long to say it again to whoever missed it.
 const LEAVE_WAIT: Duration = Duration::from_millis(300);
+/// Between two looks at the interfaces, however much the kernel tells of them.
+const ADDRESSES_EVERY_MIN: Duration = Duration::from_millis(500);
 /// No wait is longer, whatever the deadlines say: the machine may have been asleep.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -73,6 +77,7 @@ pub(crate) struct Loop {
 struct Times {
     tick: Instant,
     addresses: Instant,
+    addresses_last: Instant,
     facts: Instant,
     peers: Instant,
     /// A snapshot must be published; `None`: nothing has changed.
@@ -147,7 +152,7 @@ impl Loop {
             if let Some(watch) = &self.watch {
                 watch.drain();
             }
-            self.times.addresses = clock::now();
+            self.times.addresses = clock::now().max(self.times.addresses_last + ADDRESSES_EVERY_MIN);
         }
         let now = clock::now();
         if self.node.deadline() <= now {

@@ -144,7 +144,10 @@ impl Loop {
     fn collect_anew(&mut self, config: &Config) -> Result<(), ReloadError> {
         let source = collect::source(config)?;
         match Collecting::start(source, self.config.period, start::answers(&self.shared.post)) {
-            Ok(collecting) => self.collecting = collecting,
+            Ok(mut collecting) => {
+                collecting.late = self.collecting.late;
+                self.collecting = collecting;
+            }
             Err(error) => tracing::error!(%error, "cannot start the collectors' thread; the former ones stay"),
         }
         Ok(())

@@ -15,6 +15,7 @@ use crate::signals::Signals;
 use crate::state::{self, State, StateError};
 use crate::supervisor::Supervisor;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use peermon_collector::Source;
 use peermon_model::{Catalogue, Facts, Incarnation, Instant, Snapshot};
 use peermon_node::{Identity, Node};
 use peermon_trust::{Keyring, NodeKey};
@@ -59,6 +60,12 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 
 /// Everything a daemon needs, opened and checked.
 pub(crate) fn start(config: Config) -> Result<(Loop, Arc<Shared>), StartError> {
+    let source = collect::source(&config)?;
+    start_with(config, source)
+}
+
+/// As [`start`], with values from this source.
+pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loop, Arc<Shared>), StartError> {
     for warning in config.origin.iter().flat_map(|o| &o.warnings) {
         tracing::warn!("{warning}");
     }
@@ -66,12 +73,12 @@ pub(crate) fn start(config: Config) -> Result<(Loop, Arc<Shared>), StartError> {
     let key = state.node_key()?;
     let keyring = state.keyring()?;
     let mut sockets = Sockets::open(&config.gossip.listen)?;
-    let source = collect::source(&config)?;
     let signals = if config.process { Some(Signals::hear().map_err(system("handle signals"))?) } else { None };
     let (post, mailbox) = mailbox::<Letter>(LETTERS_MAX).map_err(system("make a mailbox"))?;
 
     let collecting = Collecting::start(source, config.period, answers(&post)).map_err(system("start the collectors' thread"))?;
     collecting.ask_facts();
+    collecting.look();
     let mut host_facts = Facts::default();
     // Nothing else writes letters yet.
     if let Some(Letter::Facts(facts)) = mailbox.wait(FACTS_WAIT) {
@@ -149,6 +156,7 @@ impl Times {
         Times {
             tick: now + super::TICK,
             addresses: now + super::TICK,
+            addresses_last: now,
             facts: now + Duration::from_mins(1),
             // The first members are remembered soon, in case this life is short.
             peers: now + Duration::from_secs(30),
