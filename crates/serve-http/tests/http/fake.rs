@@ -21,6 +21,7 @@ pub(crate) static ATTRIBUTES: &[&Attribute] = &[
     &Attribute::gauge("disk.{}.busy", Unit::Ratio, "Share of time a disk had work."),
     &Attribute::gauge("fs.{}.avail", Unit::Bytes, "Bytes free.").prom("node_filesystem_avail_bytes", "", &[]),
     &Attribute::counter("mem.faults", Unit::Count, "Page faults.").prom_untyped("node_vmstat_pgfault"),
+    &Attribute::gauge("mem.info.total", Unit::Bytes, "All memory.").prom("node_memory_MemTotal_bytes", "", &[]),
     &Attribute::gauge("nic.{}.rate", Unit::BitsPerSecond, "Speed of a link."),
     &Attribute::counter("gossip.dropped.replayed", Unit::Count, "Datagrams dropped since they were seen before."),
 ];
@@ -223,6 +224,7 @@ impl Local for Fake {
             sample("cpu.{}.user.time", Some("0"), 3.0),
             sample("disk.{}.busy", Some("sda"), 0.25),
             sample("mem.faults", None, 99.0),
+            sample("mem.info.total", None, 64e9),
             sample("nic.{}.rate", Some("eth0"), 8e9),
             sample("cpu.busy", None, 0.25),
             sample("cpu.busy", None, 0.75),
