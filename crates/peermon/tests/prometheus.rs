@@ -90,7 +90,11 @@ fn promtool_has_nothing_to_say() {
             check.stdin.take().context("its stdin")?.write_all(text.as_bytes()).context("giving it the page")?;
             let out = check.wait_with_output().context("waiting for promtool")?;
             let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-            ensure!(out.status.success() && said.trim().is_empty(), "promtool about {page}: {}: {said}", out.status);
+            // node_exporter's own names mix cases, and dashboards depend on them.
+            let theirs = |l: &&str| l.starts_with("node_") && l.ends_with("should be written in 'snake_case' not 'camelCase'");
+            let ours: Vec<&str> = said.lines().filter(|l| !theirs(l)).collect();
+            ensure!(ours.is_empty(), "promtool about {page}: {}: {}", out.status, ours.join("\n"));
+            ensure!(out.status.success() || out.status.code() == Some(3), "promtool about {page}: {}", out.status);
         }
         Ok(())
     });
