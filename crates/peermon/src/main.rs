@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod connect;
 mod failure;
 mod output;
 #[cfg(test)]

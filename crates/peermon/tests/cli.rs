@@ -178,7 +178,7 @@ fn the_printed_configuration_reads_back() -> Result<()> {
         "--log-format",
         "json",
         "--replay",
-        "idle",
+        "idle-desktop",
     ];
     let first = run(dir.path(), &[&["daemon", "--print-config"], &flags[..]].concat())?;
     ensure!(first.status.success(), "{}", text(&first.stderr));
@@ -189,7 +189,7 @@ fn the_printed_configuration_reads_back() -> Result<()> {
     let options =
         |out: &Output| text(&out.stdout).lines().filter(|l| !l.starts_with('#')).map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(options(&first), options(&second));
-    for line in ["name = \"größe\"", "listen_only = true", "period = \"500ms\"", "api.http = \"\"", "source = \"replay:idle\""]
+    for line in ["name = \"größe\"", "listen_only = true", "period = \"500ms\"", "api.http = \"\"", "source = \"replay:idle-desktop\""]
     {
         assert!(options(&first).iter().any(|l| l == line), "{line} is not in {:?}", options(&first));
     }

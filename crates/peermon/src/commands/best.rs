@@ -17,7 +17,7 @@ use std::io::Write;
 Examples:
   ssh $(peermon best)
   peermon best -n 4 --by mem --mem-delta 500MB
-  peermon best --explain            why each node stands where it stands, and why others were left out
+  peermon best --explain            why these, and why not the others
   peermon best -n 3 --json | jq -r '.[].name'")]
 pub(crate) struct Args {
     /// How many nodes at most

@@ -1,5 +1,6 @@
 use crate::Failure;
 use crate::cli::Place;
+use crate::connect::first_line;
 use crate::output::Output;
 use peermon_agent::config::OPTIONS;
 use peermon_agent::{Config, Daemon, Overrides};
@@ -69,11 +70,11 @@ pub(crate) struct Args {
     with_parent: Option<i32>,
 }
 
-pub(crate) fn run(args: Args, place: &Place, output: &mut Output<'_>) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, place: &Place, output: &mut Output<'_>) -> Result<(), Failure> {
     if let Some(parent) = args.with_parent {
         end_with(parent)?;
     }
-    let mut config = Config::load(&overrides(&args, place)?).map_err(said)?;
+    let mut config = Config::load(&overrides(args, place)?).map_err(said)?;
     if args.print_config {
         return print(&config, output);
     }
@@ -83,11 +84,19 @@ pub(crate) fn run(args: Args, place: &Place, output: &mut Output<'_>) -> Result<
 
 /// Runs until it is told to stop.
 fn serve(config: Config) -> Result<(), Failure> {
+    peermon_agent::init_log(config.log);
     let api = config.api.clone();
-    let daemon = Daemon::start(config).map_err(said)?;
-    let token = api.token_file.as_deref().map(read_token).transpose()?;
+    let token = api.token_file.as_deref().map(first_line).transpose()?;
     let faces = peermon_serve_http::Config { tcp: api.http.into_iter().collect(), unix: api.socket, token };
-    let server = Server::start(faces, daemon.service()).map_err(said)?;
+    let daemon = Daemon::start(config).map_err(said)?;
+    let server = match Server::start(faces, daemon.service()) {
+        Ok(server) => server,
+        Err(e) => {
+            daemon.stop();
+            return Err(said(e));
+        }
+    };
+    daemon.serving(server.urls());
     daemon.wait();
     server.stop();
     Ok(())
@@ -107,17 +116,6 @@ fn said(e: impl std::error::Error) -> Failure {
     Failure::new(text)
 }
 
-/// The first line of a token file.
-fn read_token(path: &Path) -> Result<String, Failure> {
-    let read = std::fs::read_to_string(path);
-    let text =
-        read.map_err(|e| Failure::new(format!("cannot read the token file {}: {e}; check api.token_file", path.display())))?;
-    match text.lines().next().map(str::trim) {
-        Some(line) if !line.is_empty() => Ok(line.to_string()),
-        _ => Err(Failure::new(format!("the token file {} is empty; write a long random line into it", path.display()))),
-    }
-}
-
 /// A path as text, which options are.
 pub(crate) fn text(flag: &str, path: &Path) -> Result<String, Failure> {
     let text = path.to_str().map(ToString::to_string);
@@ -125,7 +123,8 @@ pub(crate) fn text(flag: &str, path: &Path) -> Result<String, Failure> {
 }
 
 fn overrides(args: &Args, place: &Place) -> Result<Overrides, Failure> {
-    let mut flags = Overrides { config: args.config.clone(), ..Overrides::default() };
+    let mut flags = Overrides::default();
+    flags.config.clone_from(&args.config);
     let paths = [
         ("--socket", "api.socket", &args.socket),
         ("--state-dir", "state_dir", &args.state_dir),

@@ -1,4 +1,4 @@
-use super::nodes::{state_name, state_style};
+use super::nodes::state_style;
 use crate::Failure;
 use crate::output::{Output, clean};
 use peermon_api::{Event, NextEvent, Service};
@@ -71,7 +71,7 @@ fn print(event: &Event, json: bool, output: &mut Output<'_>) -> Result<(), Failu
     let who = |name: &str, id: &str| format!("{} ({})", clean(name), clean(id.get(..8).unwrap_or(id)));
     let line = match event {
         Event::Member { name, id, state, incarnation } => {
-            let state = output.screen.paint(state_name(*state), state_style(*state));
+            let state = output.screen.paint(state.name(), state_style(*state));
             format!("{} is {state}, incarnation {incarnation}", who(name, id))
         }
         Event::Record { name, id, incarnation, sequence } => {

@@ -1,6 +1,6 @@
 use crate::Failure;
 use crate::cli::Place;
-use crate::connect::find;
+use crate::connect::{connect, find};
 use crate::output::Output;
 use peermon_agent::{Config, Overrides, store_invitation};
 use peermon_api::{JoinRequest, Service};
@@ -45,8 +45,9 @@ pub(crate) fn run(args: &Args, place: &Place, output: &mut Output<'_>) -> Result
     let invitation = token.as_deref().map(str::parse::<Invitation>).transpose().map_err(|e| Failure::new(e.to_string()))?;
     match (find(place)?, invitation) {
         (Some(daemon), _) => ask(args, token, &daemon, output),
-        (None, Some(invitation)) if place.api.is_none() => store(args, &invitation, output),
-        (None, _) => Err(crate::connect::nobody(place)),
+        (None, Some(invitation)) => store(args, &invitation, output),
+        // What remains needs a daemon; this says that there is none.
+        (None, None) => ask(args, token, &connect(place)?, output),
     }
 }
 

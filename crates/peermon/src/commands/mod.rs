@@ -2,8 +2,11 @@
 
 mod best;
 mod completions;
+mod daemon;
+mod demo;
 mod events;
 mod invite;
+mod join;
 mod key;
 mod man;
 mod nodes;
@@ -12,16 +15,17 @@ mod status;
 
 use crate::Failure;
 use crate::cli::Place;
-fn connect(_: &Place) -> Result<Box<dyn peermon_api::Service>, Failure> {
-    Err(Failure::new("x"))
-}
+use crate::connect::connect;
 use crate::output::Output;
 use clap::Subcommand;
 
 /// What can be asked for.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    Daemon(Box<daemon::Args>),
+    Demo(demo::Args),
     Invite(invite::Args),
+    Join(join::Args),
     Nodes(nodes::Args),
     Show(show::Args),
     Best(best::Args),
@@ -36,13 +40,16 @@ impl Command {
     /// Runs it.
     pub(crate) fn run(self, place: &Place, output: &mut Output<'_>) -> Result<(), Failure> {
         match self {
-            Command::Invite(args) => invite::run(&args, &*connect(place)?, output),
-            Command::Nodes(args) => nodes::run(&args, &*connect(place)?, output),
-            Command::Show(args) => show::run(&args, &*connect(place)?, output),
-            Command::Best(args) => best::run(&args, &*connect(place)?, output),
-            Command::Status(args) => status::run(&args, &*connect(place)?, output),
-            Command::Key(args) => key::run(&args, &*connect(place)?, output),
-            Command::Events(args) => events::run(&args, &*connect(place)?, output),
+            Command::Daemon(args) => daemon::run(&args, place, output),
+            Command::Demo(args) => demo::run(&args, output),
+            Command::Invite(args) => invite::run(&args, &connect(place)?, output),
+            Command::Join(args) => join::run(&args, place, output),
+            Command::Nodes(args) => nodes::run(&args, &connect(place)?, output),
+            Command::Show(args) => show::run(&args, &connect(place)?, output),
+            Command::Best(args) => best::run(&args, &connect(place)?, output),
+            Command::Status(args) => status::run(&args, &connect(place)?, output),
+            Command::Key(args) => key::run(&args, &connect(place)?, output),
+            Command::Events(args) => events::run(&args, &connect(place)?, output),
             Command::Completions(args) => completions::run(&args, output),
             Command::Man(args) => man::run(&args, output),
         }

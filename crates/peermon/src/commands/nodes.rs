@@ -96,7 +96,7 @@ pub(crate) fn print(nodes: &[NodeView], out: &mut dyn Write, screen: Screen) -> 
         let name = Cell::new(&n.name).styled(if n.this { Style::new().bold() } else { Style::new() });
         let mut row = vec![
             name,
-            Cell::new(state_name(n.state)).styled(state_style(n.state)),
+            Cell::new(n.state.name()).styled(state_style(n.state)),
             Cell::known(n.age_seconds, age).styled(age_style(n)),
             Cell::known(vital("load.1"), short_number),
             Cell::known(number("cpu.threads"), |c| format!("{c:.0}")),
@@ -138,19 +138,9 @@ fn namesakes(nodes: &[NodeView]) -> BTreeSet<&str> {
 fn summary(nodes: &[NodeView]) -> String {
     let count = |s| nodes.iter().filter(|n| n.state == s).count();
     let states = [State::Alive, State::Suspect, State::Down, State::Left];
-    let parts: Vec<_> = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), state_name(s))).collect();
+    let parts: Vec<_> = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.name())).collect();
     let nodes = if nodes.len() == 1 { "1 node".to_string() } else { format!("{} nodes", nodes.len()) };
     format!("{nodes}: {}", parts.join(", "))
-}
-
-/// The state's name.
-pub(crate) fn state_name(state: State) -> &'static str {
-    match state {
-        State::Alive => "alive",
-        State::Suspect => "suspect",
-        State::Down => "down",
-        State::Left => "left",
-    }
 }
 
 /// The state's colour.

@@ -1,4 +1,4 @@
-use super::nodes::{state_name, state_style};
+use super::nodes::state_style;
 use crate::Failure;
 use crate::output::{Cell, Column, Output, Table, age, clean, moment, pretty, seconds, short_number, unit_of};
 use owo_colors::Style;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
 fn head(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     let s = output.screen;
     let this = if n.this { " (this node)" } else { "" };
-    let state = s.paint(state_name(n.state), state_style(n.state));
+    let state = s.paint(n.state.name(), state_style(n.state));
     output.line(&format!("{}{this}, {state} for {}", s.paint(&clean(&n.name), Style::new().bold()), seconds(n.state_seconds)))?;
     let addresses = if n.addresses.is_empty() { "none known".to_string() } else { n.addresses.join(", ") };
     let values = n.age_seconds.map_or("none have come yet".to_string(), |a| format!("{} old", age(a)));

@@ -1,6 +1,6 @@
 use crate::Failure;
 use peermon_api::{NodesQuery, Service, State};
-use peermon_client::Client;
+use peermon_client::{Client, Target};
 use peermon_trust::{ClusterKey, Keyring};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -64,7 +64,8 @@ impl Cluster {
     /// Whether each node sees all nodes with values; else what is missing.
     pub(super) fn ready(&self) -> Result<(), String> {
         for m in &self.members {
-            let table = m.client().nodes(&NodesQuery::default()).map_err(|e| format!("{} does not answer: {e}", m.name))?;
+            let table = m.client().and_then(|c| c.nodes(&NodesQuery::default()));
+            let table = table.map_err(|e| format!("{} does not answer: {e}", m.name))?;
             for other in &self.members {
                 let node = table.iter().find(|n| n.name == other.name && n.state == State::Alive);
                 let node = node.ok_or_else(|| format!("{} does not see {}", m.name, other.name))?;
@@ -120,8 +121,8 @@ impl Drop for Cluster {
 
 impl Member {
     /// Asks it over its socket.
-    pub(super) fn client(&self) -> Client {
-        Client::unix(&self.socket)
+    pub(super) fn client(&self) -> Result<Client, peermon_api::Error> {
+        Client::new(Target::Unix(self.socket.clone()), None)
     }
 
     /// Its process.
@@ -143,11 +144,11 @@ fn start_member(
     http: SocketAddr,
     first: Option<SocketAddr>,
 ) -> Result<Member, Failure> {
-    let traces = peermon_collector::replay::BUILT_IN;
+    let traces = peermon_collector::replay::BUILTIN;
     let (name, trace) = match i.checked_sub(REAL) {
         None => (format!("here-{}", i + 1), None),
         Some(r) => {
-            let trace = traces[r % traces.len()].name;
+            let trace = traces[r % traces.len()].0;
             let round = r / traces.len();
             (if round == 0 { format!("replay-{trace}") } else { format!("replay-{trace}-{}", round + 1) }, Some(trace))
         }

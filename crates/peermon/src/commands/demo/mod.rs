@@ -88,7 +88,7 @@ fn wait(args: &Args, stop: &AtomicBool, cluster: &mut Cluster, output: &mut Outp
 
 fn show(members: &[Member], output: &mut Output<'_>) -> Result<(), Failure> {
     let Some(first) = members.first() else { return Ok(()) };
-    let client = first.client();
+    let client = first.client()?;
     super::nodes::print(&client.nodes(&NodesQuery::default())?, output.out, output.screen)?;
     if members.iter().any(|m| m.trace.is_some()) {
         output.line("here-* publish real values of this machine; replay-* replay recorded traces of other machines.")?;
