@@ -125,8 +125,11 @@ pub(crate) mod constants {
     pub(crate) const SEED_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
     /// Interval between two attempts to reach a member that is down; it grows to the second value.
     pub(crate) const HEAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
-    /// Joiners and healed peers served with the whole table at once; further ones ask again.
-    pub(crate) const SYNCS_MAX: usize = 32;
+    /// Joiners served with the whole table at once; further ones are sent to other members, and from twice as many on they
+    /// must ask again.
+    pub(crate) const SYNCS_MAX: usize = 8;
+    /// Seconds of the byte rate that may be spent at once: joins and healed cuts come in bursts.
+    pub(crate) const BURST: f64 = 32.0;
     /// First contacts answered per second: each costs one decryption and one hash.
     pub(crate) const HELLOS_PER_SECOND: u32 = 500;
     /// How long a cookie's time slot is.

@@ -97,7 +97,7 @@ impl Engine {
 
     fn refill(&mut self, now: Instant) {
         let dt = (now - self.tokens_at).as_secs_f64();
-        self.tokens = (self.tokens + dt * self.config.rate_max).min(self.config.rate_max);
+        self.tokens = (self.tokens + dt * self.config.rate_max).min(self.config.rate_max * c::BURST);
         self.tokens_at = now;
     }
 

@@ -3,7 +3,7 @@
 use super::members::ME;
 use super::{Destination, Engine, c};
 use crate::config::Config;
-use crate::wire::packet::{HELLO_HEADER, Hello, Introduction, Kind};
+use crate::wire::packet::{HELLO_HEADER, Hello, Introduction, Kind, OTHERS_MAX};
 use crate::wire::record;
 use peermon_model::{Instant, MemberState};
 use peermon_trust::{HelloKey, NONCE_BYTES};
@@ -209,9 +209,9 @@ impl Engine {
         }
         match hello {
             Hello::Ask { from: who } => self.answer(now, from, key, &who),
-            Hello::Cookie { from: who, asker_salt, cookie } => {
+            Hello::Cookie { from: who, asker_salt, cookie, others } => {
                 if asker_salt == self.me.salt && who.half.id != self.me.id {
-                    self.greet(now, from, key, &who, cookie);
+                    self.answered(now, from, key, &who, cookie, &others);
                 } else {
                     self.counters.dropped_cookie += 1;
                 }
@@ -236,11 +236,26 @@ impl Engine {
         }
         let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
         let cookie = self.cookies.cookie(slot, &asker(from, who));
-        let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, cookie };
+        let others = if self.is_busy() { self.some_members() } else { Vec::new() };
+        let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, cookie, others };
         self.send_hello(Destination::Peer(from), key, &hello);
     }
 
-    fn greet(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, cookie: [u8; 16]) {
+    /// Whether joiners should rather ask somebody else.
+    fn is_busy(&self) -> bool {
+        let serving = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
+        serving >= c::SYNCS_MAX || self.links.iter().flatten().count() >= c::LINKS_MAX / 4
+    }
+
+    fn some_members(&mut self) -> Vec<SocketAddr> {
+        let up: Vec<SocketAddr> =
+            self.members.iter().filter(|(h, m)| *h != ME && m.is_up()).filter_map(|(_, m)| m.record.addresses.first().copied()).collect();
+        let n = OTHERS_MAX.min(up.len());
+        (0..n).map(|_| up[self.rng.below(up.len())]).collect()
+    }
+
+    /// Somebody answered: greet it, or ask another one whom it names.
+    fn answered(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, cookie: [u8; 16], others: &[SocketAddr]) {
         self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME);
         // a host with several addresses may answer from another one
         let Some(i) =
@@ -259,6 +274,12 @@ impl Engine {
         }
         self.contacts.next = self.contacts.next.min(now + c::SEED_RETRY.0);
         self.step_clock(now, who.time);
+        let usable: Vec<SocketAddr> = others.iter().copied().filter(|a| self.is_usable(a)).collect();
+        if self.members.len() == 1 && !usable.is_empty() {
+            let to = usable[self.rng.below(usable.len())];
+            self.ask(now, to, false);
+            return;
+        }
         let member = self.members.handle(nid);
         let same_life = member.is_some_and(|h| self.members.at(h).half() == who.half);
         let member = if same_life { member } else { None };
@@ -291,8 +312,8 @@ impl Engine {
             return self.told_of_me(now, &record, signed);
         }
         if wants_table {
-            let busy = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
-            if busy >= c::SYNCS_MAX {
+            let serving = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
+            if serving >= c::SYNCS_MAX * 2 {
                 self.counters.dropped_busy += 1;
                 return;
             }

@@ -215,7 +215,7 @@ impl Engine {
             secrets_used: 0,
             own: Own { measured: [peermon_model::quantity::ABSENT; SLOTS], periods: [0; SLOTS], dead_band, published: 0, explore_at: c::EXPLORE.0, clashes: 0 },
             set_hash: if config.listen_only { 0 } else { set_hash },
-            tokens: config.rate_max,
+            tokens: config.rate_max * c::BURST,
             tokens_at: now,
             publish_at: Instant::NEVER,
             republish_at: Instant::NEVER,

@@ -246,13 +246,25 @@ impl Introduction {
     }
 }
 
+/// Members a busy node names instead of itself.
+pub(crate) const OTHERS_MAX: usize = 3;
+const ADDRESS_BYTES_MAX: usize = 19;
+
+fn addresses(r: &mut Reader<'_>, most: usize) -> Result<Vec<SocketAddr>, Malformed> {
+    let n = r.u8()? as usize;
+    if n > most {
+        return Err(Malformed("a list is too long"));
+    }
+    (0..n).map(|_| r.address()).collect()
+}
+
 /// A first contact's content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Hello<'a> {
     /// May I talk to you? As long as its answer, so that nobody is amplified.
     Ask { from: Introduction },
-    /// Prove that you receive where you send from.
-    Cookie { from: Introduction, asker_salt: [u8; 16], cookie: [u8; COOKIE_BYTES] },
+    /// Prove that you receive where you send from. With `others`: or rather ask one of these members, I serve many now.
+    Cookie { from: Introduction, asker_salt: [u8; 16], cookie: [u8; COOKIE_BYTES], others: Vec<SocketAddr> },
     /// Here is the proof, and who I am.
     Greet { from: Introduction, cookie: [u8; COOKIE_BYTES], wants_table: bool, signed: &'a [u8] },
     /// I am here (on the discovery group).
@@ -273,12 +285,14 @@ impl<'a> Hello<'a> {
             Hello::Ask { from } => {
                 from.write(out);
                 out.push(0);
-                out.extend_from_slice(&[0; 16 + COOKIE_BYTES]);
+                out.extend_from_slice(&[0; 16 + COOKIE_BYTES + OTHERS_MAX * ADDRESS_BYTES_MAX]);
             }
-            Hello::Cookie { from, asker_salt, cookie } => {
+            Hello::Cookie { from, asker_salt, cookie, others } => {
                 from.write(out);
                 out.extend_from_slice(asker_salt);
                 out.extend_from_slice(cookie);
+                out.push(others.len().min(OTHERS_MAX) as u8);
+                others.iter().take(OTHERS_MAX).for_each(|a| put_address(out, a));
             }
             Hello::Greet { from, cookie, wants_table, signed } => {
                 from.write(out);
@@ -298,14 +312,10 @@ impl<'a> Hello<'a> {
         let mut r = Reader(body);
         let from = Introduction::read(&mut r)?;
         Ok(match kind {
-            Kind::Cookie => Hello::Cookie { from, asker_salt: r.array()?, cookie: r.array()? },
-            Kind::Announce => {
-                let n = r.u8()?;
-                if n > 4 {
-                    return Err(Malformed("a list is too long"));
-                }
-                Hello::Announce { from, addresses: (0..n).map(|_| r.address()).collect::<Result<_, _>>()? }
+            Kind::Cookie => {
+                Hello::Cookie { from, asker_salt: r.array()?, cookie: r.array()?, others: addresses(&mut r, OTHERS_MAX)? }
             }
+            Kind::Announce => Hello::Announce { from, addresses: addresses(&mut r, 4)? },
             _ => match r.u8()? {
                 0 => Hello::Ask { from },
                 flags => Hello::Greet { from, cookie: r.array()?, wants_table: flags & 2 != 0, signed: r.0 },
@@ -344,7 +354,7 @@ mod tests {
             assert_eq!(Hello::read(h.kind(), &out), Ok(h));
             out.len()
         };
-        assert!(len(Hello::Ask { from }) >= len(Hello::Cookie { from, asker_salt: [5; 16], cookie: [6; COOKIE_BYTES] }));
+        assert!(len(Hello::Ask { from }) >= len(Hello::Cookie { from, asker_salt: [5; 16], cookie: [6; COOKIE_BYTES], others: vec!["[::1]:5".parse().expect("valid"); 3] }));
         len(Hello::Greet { from, cookie: [6; COOKIE_BYTES], wants_table: true, signed: &[1, 2, 3] });
         len(Hello::Announce { from, addresses: vec!["[::1]:5".parse().expect("valid")] });
     }
