@@ -2,7 +2,7 @@
 
 use super::input::{Input, show_duration, show_size};
 use super::{Config, LogFormat, LogLevel, Seed, ValueSource, tables};
-use peermon_model::{AllowList, limits};
+use peermon_model::{AllowList, Quantiser, limits};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -396,7 +396,20 @@ pub static OPTIONS: &[Opt] = &[
             "[[vital]]\nattribute = \"disk.sda.busy\"\nunit = \"ratio\"\n\n\
              [[vital]]\nattribute = \"room.temperature\"\nunit = \"celsius\"\nfile = \"/run/sensors/room\"\nfactor = 0.001",
         ),
-        show: |c| format!("{:?}", c.vitals),
+        show: |c| {
+            let one = |v: &super::OwnVital| {
+                let p = &v.published;
+                let mut table = format!("attribute = {}, unit = {}", quoted(&p.name), quoted(p.unit.name()));
+                if let Quantiser::Log { floor } = p.quantiser {
+                    table += &format!(", floor = {floor:?}");
+                }
+                if let Some(file) = &v.file {
+                    table += &format!(", file = {}, factor = {:?}", quoted(&file.to_string_lossy()), v.factor);
+                }
+                format!("{{ {table} }}")
+            };
+            format!("[{}]", c.vitals.iter().map(one).collect::<Vec<_>>().join(", "))
+        },
         put: |c, i| {
             c.vitals = tables::vitals(i)?;
             Ok(())

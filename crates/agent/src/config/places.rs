@@ -49,9 +49,9 @@ mod tests {
         let with = |vars: &'static [(&'static str, &'static str)]| {
             Places::user(move |n| vars.iter().find(|(k, _)| *k == n).map(|(_, v)| PathBuf::from(v)))
         };
-        let p = with(&[("HOME", "/home/ann"), ("XDG_RUNTIME_DIR", "/run/user/7"), ("XDG_STATE_HOME", "relative")]);
-        assert_eq!(p.config, PathBuf::from("/home/ann/.config/peermon/peermon.toml"));
-        assert_eq!(p.state_dir, PathBuf::from("/home/ann/.local/state/peermon"));
+        let p = with(&[("HOME", "/people/ann"), ("XDG_RUNTIME_DIR", "/run/user/7"), ("XDG_STATE_HOME", "relative")]);
+        assert_eq!(p.config, PathBuf::from("/people/ann/.config/peermon/peermon.toml"));
+        assert_eq!(p.state_dir, PathBuf::from("/people/ann/.local/state/peermon"));
         assert_eq!(p.socket, PathBuf::from("/run/user/7/peermon/peermon.sock"));
         assert_eq!(with(&[("HOME", "/h")]).socket, PathBuf::from("/h/.local/state/peermon/peermon.sock"));
     }

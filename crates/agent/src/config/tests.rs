@@ -113,6 +113,19 @@ fn everything_can_be_said() {
 }
 
 #[test]
+fn what_is_shown_reads_back() {
+    let shown = |c: &Config| OPTIONS.iter().map(|o| format!("{} = {}\n", o.key, o.show(c))).collect::<String>();
+    let examples: String = OPTIONS.iter().filter_map(|o| o.example).map(|e| format!("{e}\n")).collect();
+    let floor = "[[vital]]\nattribute = \"x\"\nunit = \"bytes/s\"\nfloor = 0.5\n";
+    let more =
+        "join = [\"a.lab\"]\nsource = \"replay:x@90s\"\nwithout_collectors = [\"users\"]\ngossip.allow = [\"10.0.0.0/8\"]\n";
+    for text in [String::new(), format!("{more}{examples}{floor}")] {
+        let config = of_file(&text).expect("valid");
+        assert_eq!(of_file(&shown(&config)).expect("valid"), config, "{}", shown(&config));
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_their_line() {
     // (file, what the message must hold)
     let cases: &[(&str, &[&str])] = &[
