@@ -189,7 +189,8 @@ fn the_printed_configuration_reads_back() -> Result<()> {
     let options =
         |out: &Output| text(&out.stdout).lines().filter(|l| !l.starts_with('#')).map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(options(&first), options(&second));
-    for line in ["name = \"größe\"", "listen_only = true", "period = \"500ms\"", "api.http = \"\"", "source = \"replay:idle-desktop\""]
+    for line in
+        ["name = \"größe\"", "listen_only = true", "period = \"500ms\"", "api.http = \"\"", "source = \"replay:idle-desktop\""]
     {
         assert!(options(&first).iter().any(|l| l == line), "{line} is not in {:?}", options(&first));
     }
@@ -352,7 +353,11 @@ fn a_demonstration_answers_every_command_and_ends_cleanly() -> Result<()> {
     assert!(killed, "no event came");
     let offered = demo.answer(home, &["best", "-n", "9"])?;
     assert!(!offered.lines().any(|l| l == victim), "{offered}");
-    assert!(demo.answer(home, &["best", "-n", "9", "--explain"])?.contains("here-2: down"));
+    // The table that is read may be some milliseconds behind the event.
+    wait_for("the reason why it is not offered", PATIENCE, || {
+        let explained = demo.answer(home, &["best", "-n", "9", "--explain"]).map_err(|e| e.to_string())?;
+        if explained.contains("here-2: down") { Ok(()) } else { Err(explained) }
+    })?;
 
     kill_process(Pid::from_child(&demo.child), Signal::TERM).context("ending the demonstration")?;
     let status = demo.child.wait().context("waiting for it")?;
