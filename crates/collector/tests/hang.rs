@@ -34,6 +34,9 @@ impl Server {
 
 const SIZE: FileSystemSize = FileSystemSize { size: 1000, free: 500, available: 500, files: 10, files_free: 5, read_only: false };
 
+/// A state that has not come by then never comes; a busy machine needs a second at most.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
 fn host(base: &Path, mounts: &str, server: &Arc<Server>) -> Runner {
     copy_over(&machine("small-vm"), base);
     fs::write(base.join("proc/mounts"), mounts).unwrap();
@@ -53,12 +56,16 @@ fn failure<'a>(s: &'a Samples, collector: &str) -> Option<&'a str> {
 
 /// Rounds, ten seconds apart, until one is as wanted. (A slow machine may make even a sound file system late.)
 fn until(host: &mut Runner, now: &mut Instant, wanted: impl Fn(&Samples) -> bool) -> Samples {
+    let give_up = std::time::Instant::now() + GIVE_UP;
     loop {
         *now += limits::FILE_SYSTEMS_INTERVAL;
         let s = host.round(*now);
         if wanted(&s) {
             return s;
         }
+        let file_systems: Vec<_> =
+            s.list.iter().filter(|s| s.attribute.name.starts_with("fs.")).map(|s| (s.name(), s.value)).collect();
+        assert!(std::time::Instant::now() < give_up, "it never came; the last round had {file_systems:?}");
         std::thread::yield_now();
     }
 }
