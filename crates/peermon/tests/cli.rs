@@ -393,3 +393,85 @@ fn a_demonstration_can_end_by_itself() -> Result<()> {
     assert!(text(&out.stdout).contains("here-1"));
     Ok(())
 }
+
+/// A daemon of its own, with everything in `home/NAME`.
+struct Running {
+    child: Child,
+    socket: String,
+}
+
+impl Running {
+    fn start(home: &Path, name: &str) -> Result<Running> {
+        let place = home.join(name);
+        fs::create_dir_all(&place).context("making its directory")?;
+        fs::write(place.join("peermon.toml"), "discovery.enabled = false\n").context("writing its configuration")?;
+        let path = |file: &str| place.join(file).display().to_string();
+        let log = fs::File::create(place.join("log")).context("making its log")?;
+        let child = peermon(home)
+            .args(["daemon", "--name", name, "--listen", "127.0.0.1:0", "--http", "off", "--socket", &path("sock")])
+            .args(["--state-dir", &path("state"), "--config", &path("peermon.toml")])
+            .stderr(log)
+            .spawn()
+            .context("starting a daemon")?;
+        let daemon = Running { child, socket: path("sock") };
+        wait_for("the daemon to answer", PATIENCE, || {
+            let out = run(home, &["--api", &daemon.socket, "status"]).map_err(|e| e.to_string())?;
+            if out.status.success() { Ok(()) } else { Err(text(&out.stderr)) }
+        })?;
+        Ok(daemon)
+    }
+
+    fn nodes(&self, home: &Path) -> Result<Vec<String>> {
+        let out = run(home, &["--api", &self.socket, "nodes", "--json", "--state", "alive"])?;
+        let list: Value = serde_json::from_slice(&out.stdout).with_context(|| text(&out.stderr))?;
+        Ok(list.as_array().into_iter().flatten().filter_map(|n| Some(n["name"].as_str()?.to_string())).collect())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn a_token_joins_a_running_daemon_and_one_that_is_started_later() -> Result<()> {
+    let dir = Directory::new()?;
+    let home = dir.path();
+    let (first, mut second) = (Running::start(home, "first")?, Running::start(home, "second")?);
+    let token = text(&run(home, &["--api", &first.socket, "invite"])?.stdout);
+    let joined = run(home, &["--api", &second.socket, "join", token.trim()])?;
+    ensure!(joined.status.success(), "{}", text(&joined.stderr));
+    assert!(text(&joined.stdout).starts_with("Joining that cluster through 127.0.0.1:"), "{}", text(&joined.stdout));
+    let mut all = vec!["first", "second"];
+
+    // Without --api the daemon of this machine would be asked, if it has one; a test leaves that alone.
+    let third = if run(home, &["status"])?.status.success() {
+        peermon_testbed::say("skipped: joining before the daemon starts, since this machine runs a daemon of its own");
+        None
+    } else {
+        let state = home.join("third/state").display().to_string();
+        let stored = run(home, &["join", token.trim(), "--state-dir", &state])?;
+        ensure!(stored.status.success(), "{}", text(&stored.stderr));
+        assert!(text(&stored.stdout).contains(&state) && text(&stored.stderr).contains("peermon daemon"), "{stored:?}");
+        all.push("third");
+        Some(Running::start(home, "third")?)
+    };
+    for daemon in [Some(&first), Some(&second), third.as_ref()].into_iter().flatten() {
+        wait_for("all to see all", PATIENCE, || {
+            let seen = daemon.nodes(home).map_err(|e| e.to_string())?;
+            if seen == all { Ok(()) } else { Err(format!("{seen:?}")) }
+        })?;
+    }
+
+    // It says that it leaves, and ends well.
+    kill_process(Pid::from_child(&second.child), Signal::TERM).context("stopping the second")?;
+    let status = second.child.wait().context("waiting for it")?;
+    assert!(status.success(), "{status}");
+    wait_for("the first to see it leave", PATIENCE, || {
+        let out = run(home, &["--api", &first.socket, "nodes", "--state", "left"]).map_err(|e| e.to_string())?;
+        if text(&out.stdout).contains("second") { Ok(()) } else { Err(text(&out.stderr)) }
+    })?;
+    Ok(())
+}

@@ -86,8 +86,11 @@ fn store(args: &Args, invitation: &Invitation, output: &mut Output<'_>) -> Resul
     }
     output.line(&format!("No daemon runs here, so the key and {} are stored in {}.", addresses.join(", "), dir.display()))?;
     output.out.flush()?;
-    let flag = args.state_dir.as_ref().map_or(String::new(), |d| format!(" --state-dir {}", d.display()));
-    output.hint(&format!("Start it with `peermon daemon{flag}` (or `systemctl start peermon`): it joins then."))
+    let start = match &args.state_dir {
+        Some(dir) => format!("`peermon daemon --state-dir {}`", dir.display()),
+        None => "`peermon daemon` (or `systemctl start peermon`)".to_string(),
+    };
+    output.hint(&format!("Start it with {start}: it joins then."))
 }
 
 #[cfg(test)]
