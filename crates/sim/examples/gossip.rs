@@ -13,7 +13,7 @@ fn main() {
     world.start_cluster(n);
     let joined = world.run_until_all_know_all(Duration::from_secs(120));
     world.network.loss = loss;
-    world.run_for(Duration::from_secs(20));
+    world.run_for(Duration::from_secs(args.get(3).map_or(90, |x| *x as u64)));
     let counters = |w: &World| -> Vec<(&'static str, u64)> {
         let mut sum: Vec<(&'static str, u64)> = Vec::new();
         for h in &w.hosts {
@@ -29,7 +29,7 @@ fn main() {
     let (bytes, packets): (Vec<u64>, u64) = (world.hosts.iter().map(|h| h.tx_bytes).collect(), world.hosts.iter().map(|h| h.tx_datagrams).sum());
     let before = counters(&world);
     let seconds = 20;
-    let ages = world.measure_ages(seconds, 50);
+    let ages = world.measure_ages(seconds, 10);
     let tx: Vec<f64> = world.hosts.iter().zip(&bytes).map(|(h, b)| (h.tx_bytes - b) as f64 / f64::from(seconds)).collect();
     let mean = tx.iter().sum::<f64>() / n as f64;
     let pk = (world.hosts.iter().map(|h| h.tx_datagrams).sum::<u64>() - packets) as f64 / n as f64 / f64::from(seconds);
