@@ -63,7 +63,8 @@ impl Chosen {
 pub struct Ranking {
     /// Best first, at most as many as asked for.
     pub best: Vec<Chosen>,
-    /// Every other node by its index in the snapshot, in that order, and why it is not offered.
+    /// Every other node by its index in the snapshot, and why it is not offered: first those that could be used, best first, then
+    /// the others in the snapshot's order.
     pub left_out: Vec<(usize, Reason)>,
 }
 
@@ -104,6 +105,7 @@ pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Rank
 
     let of = candidates.len();
     let mut best = Vec::with_capacity(query.n.min(of));
+    let mut behind = Vec::new();
     let mut better = 0;
     let sizes = groups.iter().flat_map(|size| std::iter::repeat_n(*size, *size)).chain(std::iter::repeat(1));
     for (i, (c, equals)) in candidates.iter().zip(sizes).enumerate() {
@@ -114,11 +116,11 @@ pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Rank
             let Fitness { load_per_core, available, age } = c.fitness;
             best.push(Chosen { index: c.index, score: c.score, load_per_core, available, age, place: i + 1, equals, better });
         } else {
-            left_out.push((c.index, Reason::NotAmongFirst { place: i + 1, of, n: query.n }));
+            behind.push((c.index, Reason::NotAmongFirst { place: i + 1, of, n: query.n }));
         }
     }
-    left_out.sort_by_key(|(index, _)| *index);
-    Ranking { best, left_out }
+    behind.append(&mut left_out);
+    Ranking { best, left_out: behind }
 }
 
 fn score(by: By, fitness: &Fitness) -> f64 {

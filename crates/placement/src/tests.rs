@@ -184,11 +184,19 @@ fn values_go_stale_while_the_snapshot_is_held() {
 
 #[test]
 fn nodes_beyond_n_are_told_their_place() {
-    let machines: Vec<_> = (0..3).map(|i| machine(0.0, 4.0, 100.0 * GB - f64::from(i) * 10.0 * GB)).collect();
+    let mut machines: Vec<_> = [80.0, 90.0, 100.0].into_iter().map(|gb| machine(0.0, 4.0, gb * GB)).collect();
+    machines.push(Machine { listen_only: true, ..machine(0.0, 4.0, 0.0) });
     let ranking = rank(&table(&machines), &Query { n: 1, ..Query::default() }, TAKEN, 1);
     assert_eq!(ranking.best.len(), 1);
-    let words: Vec<_> = ranking.left_out.iter().map(|(_, r)| r.to_string()).collect();
-    assert_eq!(words, ["usable, but number 2 of 3 and 1 asked for", "usable, but number 3 of 3 and 1 asked for"]);
+    let words: Vec<_> = ranking.left_out.iter().map(|(i, r)| format!("{i} {r}")).collect();
+    assert_eq!(
+        words,
+        [
+            "1 usable, but number 2 of 3 and 1 asked for",
+            "0 usable, but number 3 of 3 and 1 asked for",
+            "3 it only listens and offers nothing"
+        ]
+    );
     let reasons = rank(&table(&machines), &all(By::Both), TAKEN, 1).best[1].reasons(&all(By::Both));
     assert_eq!(reasons, ["83.8 GiB of memory available / (1 + 0.00 load per core) = 83.8 GiB", "1 usable node is better"]);
 }

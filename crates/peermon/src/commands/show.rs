@@ -1,6 +1,6 @@
 use super::nodes::state_style;
 use crate::Failure;
-use crate::output::{Cell, Column, Output, Table, age, clean, moment, pretty, seconds, short_number, unit_of};
+use crate::output::{self, Cell, Column, Output, Table, age, attribute, clean, seconds};
 use owo_colors::Style;
 use peermon_api::{FactValue, NodeView, Service};
 
@@ -59,12 +59,10 @@ fn vitals(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
         Column::text("WHAT IT SAYS", 10).shrinks_to(20),
     ]);
     for (name, value) in &n.vitals {
-        let known = peermon_model::vitals::find(name);
-        let value = unit_of(name).map_or_else(|| short_number(*value), |u| pretty(u, *value));
         table.row(vec![
             Cell::new(format!("  {name}")),
-            Cell::new(value),
-            Cell::new(known.map_or("This node's own.", |v| &v.attribute.help)).styled(Style::new().dimmed()),
+            Cell::new(output::value(name, *value)),
+            Cell::new(attribute(name).map_or("This node's own.", |a| &a.help)).styled(Style::new().dimmed()),
         ]);
     }
     output.line("")?;
@@ -79,8 +77,7 @@ fn facts(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     for (name, value) in &n.facts {
         let value = match value {
             FactValue::Text(t) => t.clone(),
-            FactValue::Number(t) if name == "boot.time" => moment(*t),
-            FactValue::Number(v) => unit_of(name).map_or_else(|| short_number(*v), |u| pretty(u, *v)),
+            FactValue::Number(n) => output::value(name, *n),
         };
         table.row(vec![Cell::new(format!("  {name}")), Cell::new(value)]);
     }

@@ -1,6 +1,6 @@
 //! Pretty units: base units inside, these on screens.
 
-use peermon_model::Unit;
+use peermon_model::{Attribute, Unit};
 
 /// About three significant digits, without an exponent: `0.12`, `3.4`, `56`, `1234`.
 pub(crate) fn short_number(n: f64) -> String {
@@ -89,7 +89,7 @@ pub(crate) fn age(s: f64) -> String {
 }
 
 /// A number in base units as people read it.
-pub(crate) fn pretty(unit: Unit, n: f64) -> String {
+fn pretty(unit: Unit, n: f64) -> String {
     match unit {
         Unit::Ratio => percent(n),
         Unit::Bytes => bytes(n),
@@ -104,21 +104,32 @@ pub(crate) fn pretty(unit: Unit, n: f64) -> String {
     }
 }
 
-/// The unit of an attribute by its full name: `net.eth0.rx.bytes` is known by its pattern. `None` for a node's own attributes.
-pub(crate) fn unit_of(name: &str) -> Option<Unit> {
-    if let Some(v) = peermon_model::vitals::find(name) {
-        return Some(v.attribute.unit);
-    }
+/// The catalogue's entry for an attribute's full name: `net.eth0.rx.bytes` is known by its pattern.
+pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     let fits = |pattern: &str| match pattern.split_once("{}") {
         None => pattern == name,
         Some((before, after)) => name.len() > before.len() + after.len() && name.starts_with(before) && name.ends_with(after),
     };
-    peermon_model::facts::FACTS.iter().find(|f| fits(&f.attribute.name)).map(|f| f.attribute.unit)
+    let vitals = peermon_model::vitals::VITALS.iter().map(|v| &v.attribute);
+    let facts = peermon_model::facts::FACTS.iter().map(|f| &f.attribute);
+    let collected = peermon_collector::attribute_lists().flatten().copied();
+    vitals.chain(facts).chain(collected).find(|a| fits(&a.name))
+}
+
+/// A value as people read it, by its attribute's name; one that is not known has no unit.
+pub(crate) fn value(name: &str, n: f64) -> String {
+    match attribute(name) {
+        Some(a) if a.name == "boot.time" => moment(n),
+        // Everybody knows these as plain numbers.
+        Some(a) if a.name.ends_with(".mtu") => format!("{n:.0} B"),
+        Some(a) => pretty(a.unit, n),
+        None => short_number(n),
+    }
 }
 
 /// A moment given in Unix seconds, in UTC: `2023-11-14 22:13 UTC`. Days to dates after Howard Hinnant, "chrono-compatible
 /// low-level date algorithms".
-pub(crate) fn moment(unix: f64) -> String {
+fn moment(unix: f64) -> String {
     if !(0.0..=253_402_300_799.0).contains(&unix) {
         return "?".to_string();
     }
@@ -202,16 +213,18 @@ mod tests {
     }
 
     #[test]
-    fn units_are_found_by_pattern() {
-        for (name, expected) in [
-            ("cpu.busy", Some(Unit::Ratio)),
-            ("mem.total", Some(Unit::Bytes)),
-            ("nic.eth0.speed", Some(Unit::BitsPerSecond)),
-            ("nic.eth0.1.mtu", Some(Unit::Bytes)),
-            ("nic..speed", None),
-            ("my.own", None),
+    fn attributes_are_found_by_pattern() {
+        for (name, n, expected) in [
+            ("cpu.busy", 0.5, "50 %"),
+            ("mem.total", 1024.0, "1.0 KiB"),
+            ("nic.eth0.speed", 1e9, "1.0 Gb/s"),
+            ("nic.eth0.1.mtu", 9000.0, "9000 B"),
+            ("nic..speed", 1e9, "1000000000"),
+            ("disk.sda.busy", 0.5, "50 %"),
+            ("boot.time", 0.0, "1970-01-01 00:00 UTC"),
+            ("my.own", 3.25, "3.25"),
         ] {
-            assert_eq!(unit_of(name), expected, "{name}");
+            assert_eq!(value(name, n), expected, "{name}");
         }
     }
 
