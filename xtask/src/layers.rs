@@ -26,7 +26,7 @@ const HOUSES: &[House] = &[
     ("peermon-model", 0, Pure(&[])),
     ("peermon-expr", 0, Pure(&[])),
     ("peermon-trust", 0, Pure(&["ring"])),
-    ("peermon-api", 0, Pure(&["serde", "serde_json", "thiserror"])),
+    ("peermon-api", 0, Pure(&["serde", "serde_json", "thiserror", "utoipa"])),
     ("peermon-gossip", 1, Pure(&[])),
     ("peermon-channel", 1, Pure(&[])),
     ("peermon-pathtest", 1, Pure(&[])),

@@ -70,6 +70,11 @@ struct Cost {
     wakeups: f64,
     bytes: f64,
     datagrams: f64,
+    /// Bytes of a row without headers, and how often a row arrives that was known already.
+    row_bytes: f64,
+    redundancy: f64,
+    /// Times its cluster clock jumped: none in a steady state.
+    clock_steps: f64,
 }
 
 fn cost(daemons: &[Daemon], length: Duration) -> Result<Vec<Cost>> {
@@ -93,6 +98,9 @@ fn cost(daemons: &[Daemon], length: Duration) -> Result<Vec<Cost>> {
             wakeups: cost.wakeups,
             bytes: grew("gossip.tx.bytes")?,
             datagrams: grew("gossip.tx.datagrams")?,
+            row_bytes: grew("gossip.rows.sent.bytes")? / grew("gossip.rows.sent")?,
+            redundancy: grew("gossip.rows.received")? / grew("gossip.rows.new")?,
+            clock_steps: grew("gossip.clock.steps")?,
         });
     }
     Ok(costs)
@@ -145,6 +153,9 @@ fn report(nodes: usize, length: Duration, costs: &[Cost], ages: &[f64]) {
             line("wake-ups/s", figures(|c| c.wakeups), 1.0, 1, String::new()),
             line("sent, kB/s (with IP and UDP headers)", figures(|c| c.bytes), 1e-3, 2, format!("{:.1}", reference_bytes / 1e3)),
             line("sent, datagrams/s", figures(|c| c.datagrams), 1.0, 1, format!("{reference_datagrams:.0}")),
+            line("bytes of a row", figures(|c| c.row_bytes), 1.0, 2, "6".into()),
+            line("rows received / rows new", figures(|c| c.redundancy), 1.0, 2, "1.00".into()),
+            line("clock steps/s", figures(|c| c.clock_steps), 1.0, 2, String::new()),
         ],
     );
     let at = |share: f64| {
