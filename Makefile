@@ -10,7 +10,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
-demo: ## build, and run a small cluster on loopback with a page to look at; Ctrl-C ends it
+demo: ## build, and run a small cluster on loopback to look at; Ctrl-C ends it
 	@xtask/deps.sh build
 	@cargo build --release --locked -p peermon
 	@exec "$(TARGET)/release/peermon" demo
