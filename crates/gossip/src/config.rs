@@ -138,6 +138,7 @@ pub(crate) mod constants {
     pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
     /// Rows from further in the future than this many ticks are refused.
     pub(crate) const FUTURE_TICKS: i32 = 64;
-    /// Shared lives after which two machines with one key are told apart (see `DuplicateId`).
-    pub(crate) const DUPLICATE_CLASHES: u32 = 3;
+    /// Times another life outranked this one before it counts as another machine: once may be a former life whose count
+    /// was lost.
+    pub(crate) const DUPLICATE_CLASHES: u32 = 2;
 }

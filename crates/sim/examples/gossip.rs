@@ -1,67 +1,57 @@
-//! Prints the protocol's figures for one size of cluster: `cargo run --release -p peermon-sim --example gossip -- N [LOSS]`.
+//! Prints the protocol's figures for one size of cluster:
+//! `cargo run --release -p peermon-sim --example gossip -- NODES [LOSS [SECONDS OF WARM-UP]]`.
 #![allow(clippy::print_stdout)]
 
 use peermon_sim::World;
 use std::time::Duration;
 
+/// Periods measured.
+const PERIODS: u32 = 20;
+
 fn main() {
     let args: Vec<f64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let (n, loss) = (args.first().map_or(100, |x| *x as usize), args.get(1).copied().unwrap_or(0.0));
-    let stress = args.get(2).is_some_and(|x| *x > 0.0);
+    let warm = Duration::from_secs_f64(args.get(2).copied().unwrap_or(120.0));
     let mut world = World::new(1);
-    world.stress = stress;
     world.start_cluster(n);
     let joined = world.run_until_all_know_all(Duration::from_secs(120));
     world.network.loss = loss;
-    world.run_for(Duration::from_secs(args.get(3).map_or(90, |x| *x as u64)));
-    let counters = |w: &World| -> Vec<(&'static str, u64)> {
-        let mut sum: Vec<(&'static str, u64)> = Vec::new();
-        for h in &w.hosts {
-            for (name, v) in h.node.as_ref().expect("it runs").counters() {
-                match sum.iter_mut().find(|s| s.0 == name) {
-                    Some(s) => s.1 += v,
-                    None => sum.push((name, v)),
-                }
-            }
-        }
-        sum
-    };
-    let (bytes, packets): (Vec<u64>, u64) = (world.hosts.iter().map(|h| h.tx_bytes).collect(), world.hosts.iter().map(|h| h.tx_datagrams).sum());
-    let before = counters(&world);
-    let seconds = 20;
-    let ages = world.measure_ages(seconds, 10);
-    let tx: Vec<f64> = world.hosts.iter().zip(&bytes).map(|(h, b)| (h.tx_bytes - b) as f64 / f64::from(seconds)).collect();
+    world.run_for(warm);
+    let sent: Vec<u64> = world.hosts.iter().map(|h| h.tx_bytes).collect();
+    let datagrams: u64 = world.hosts.iter().map(|h| h.tx_datagrams).sum();
+    let before = totals(&world);
+    let ages = world.measure_ages(PERIODS, 10);
+    let per = f64::from(PERIODS);
+    let tx: Vec<f64> = world.hosts.iter().zip(&sent).map(|(h, b)| (h.tx_bytes - b) as f64 / per).collect();
     let mean = tx.iter().sum::<f64>() / n as f64;
-    let pk = (world.hosts.iter().map(|h| h.tx_datagrams).sum::<u64>() - packets) as f64 / n as f64 / f64::from(seconds);
-    println!("N = {n}, loss {loss}: joined in {joined:?}");
-    println!("age mean {:.3} p99 {:.3} max {:.3} s", ages.mean(), ages.quantile(0.99), ages.max());
-    println!("tx {:.2} kB/s mean, busiest {:.2} x, {pk:.0} pkt/s", mean / 1e3, tx.iter().copied().fold(0.0, f64::max) / mean);
-    for ((name, a), (_, b)) in counters(&world).iter().zip(&before) {
-        if a != b {
-            println!("  {name} {:.3} per node and second", (a - b) as f64 / n as f64 / f64::from(seconds));
-        }
+    let packets = (world.hosts.iter().map(|h| h.tx_datagrams).sum::<u64>() - datagrams) as f64 / n as f64 / per;
+    let busiest = tx.iter().copied().fold(0.0, f64::max) / mean;
+    println!("{n} nodes, loss {loss}: all know all {:.2} s after the start", joined.as_secs_f64());
+    println!("age: mean {:.3}, p99 {:.3}, max {:.3} s", ages.mean(), ages.quantile(0.99), ages.max());
+    println!(
+        "sent per node: {:.2} kB/s with IP and UDP headers, {packets:.0} datagrams/s; the busiest {busiest:.2} times the mean",
+        mean / 1e3
+    );
+    let after = totals(&world);
+    let rate = |name: &str| (after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0)) as f64 / n as f64 / per;
+    let (new, all) = (rate("gossip.rows.new"), rate("gossip.rows.received"));
+    println!(
+        "rows: {:.3} received per new one, {:.1} bytes each",
+        all / new,
+        rate("gossip.rows.sent.bytes") / rate("gossip.rows.sent")
+    );
+    for name in ["gossip.resent", "gossip.grafts", "gossip.pings", "gossip.accusations"] {
+        println!("{name}: {:.3} per node and second", rate(name));
     }
-    let not_alive: usize = world.running().map(|i| world.views_of(i).iter().filter(|s| **s != peermon_model::MemberState::Alive).count()).sum();
-    debug(&world); 
-    println!("pairs not alive: {not_alive}");
 }
 
-#[allow(dead_code)]
-fn debug(world: &World) {
-    let mut roles = std::collections::BTreeMap::new();
-    for h in &world.hosts {
-        for l in h.node.as_ref().unwrap().links(world.now) {
-            *roles.entry(format!("{:?}", l.role)).or_insert(0) += 1;
+/// All nodes' counters added up.
+fn totals(world: &World) -> std::collections::BTreeMap<&'static str, u64> {
+    let mut sum = std::collections::BTreeMap::new();
+    for node in world.hosts.iter().filter_map(|h| h.node.as_ref()) {
+        for (name, value) in node.counters() {
+            *sum.entry(name).or_insert(0) += value;
         }
     }
-    println!("{roles:?}");
-}
-#[allow(dead_code)]
-fn debug2(world: &World) {
-    for h in world.hosts.iter().take(3) {
-        for l in h.node.as_ref().unwrap().links(world.local(0)).iter().take(200) {
-            println!("{:?} {:?} {} silent {:?}", h.address, l.role, l.address, l.silent);
-        }
-        println!("{}", h.node.as_ref().unwrap().engine().debug_links());
-    }
+    sum
 }

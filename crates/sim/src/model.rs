@@ -31,6 +31,9 @@ impl Model {
     /// A node published a row. Two rows of one version must be one row.
     pub(crate) fn note_published(&mut self, id: NodeId, version: Version, row: Vitals) {
         let rows = self.published.entry(id).or_default();
+        if rows.get(&version.0) == Some(&row) {
+            return;
+        }
         if let Some(old) = rows.insert(version.0, row) {
             assert_eq!(old, row, "{id:?} published two rows of version {version:?}");
         }
@@ -43,7 +46,8 @@ impl Model {
     pub(crate) fn check_row(&mut self, host: usize, id: NodeId, version: Version, row: &Vitals) {
         let rows = self.published.get(&id).unwrap_or_else(|| panic!("host {host} shows a row of {id:?}, who published none"));
         if rows.first_key_value().is_some_and(|(oldest, _)| *oldest <= version.0) {
-            let truth = rows.get(&version.0).unwrap_or_else(|| panic!("host {host} shows {id:?} at {version:?}, never published"));
+            let truth =
+                rows.get(&version.0).unwrap_or_else(|| panic!("host {host} shows {id:?} at {version:?}, never published"));
             assert_eq!(truth, row, "host {host} shows a wrong row of {id:?} at {version:?}");
         }
         if let Some(before) = self.shown[host].insert(id, version) {

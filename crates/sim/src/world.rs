@@ -34,6 +34,8 @@ pub struct Host {
     stopped_until: Instant,
     waiting: Vec<(SocketAddr, Vec<u8>)>,
     wake_at: Instant,
+    /// The version of its last row.
+    published: peermon_gossip::Version,
     machine: Machine,
     keyring: Keyring,
 }
@@ -133,6 +135,7 @@ impl World {
             stopped_until: Instant::ZERO,
             waiting: Vec::new(),
             wake_at: Instant::NEVER,
+            published: peermon_gossip::Version::NONE,
             machine,
             keyring: Keyring::new(1, key),
         });
@@ -229,11 +232,12 @@ impl World {
         let running: Vec<usize> = self.running().collect();
         // the cheap question first
         let enough = |i: &usize| self.hosts[*i].node.as_ref().is_some_and(|n| n.engine().members_up() >= running.len());
-        running.iter().all(enough) && running.iter().all(|i| {
-            let table = self.hosts[*i].node.as_ref().expect("it runs").snapshot(self.local(*i));
-            let alive = |id: &NodeId| table.node(id).is_some_and(|n| n.state == MemberState::Alive && n.age.is_some());
-            running.iter().all(|j| alive(&self.hosts[*j].id))
-        })
+        running.iter().all(enough)
+            && running.iter().all(|i| {
+                let table = self.hosts[*i].node.as_ref().expect("it runs").snapshot(self.local(*i));
+                let alive = |id: &NodeId| table.node(id).is_some_and(|n| n.state == MemberState::Alive && n.age.is_some());
+                running.iter().all(|j| alive(&self.hosts[*j].id))
+            })
     }
 
     /// Machines whose daemon runs.
@@ -256,7 +260,11 @@ impl World {
         let running: Vec<usize> = self.running().collect();
         let mut ages = Vec::new();
         for _ in 0..observers.min(running.len()) {
-            let i = if observers >= running.len() { running[ages.len() / running.len().max(1) % running.len()] } else { running[self.rng.below(running.len())] };
+            let i = if observers >= running.len() {
+                running[ages.len() / running.len().max(1) % running.len()]
+            } else {
+                running[self.rng.below(running.len())]
+            };
             let table = self.hosts[i].node.as_ref().expect("it runs").snapshot(self.local(i));
             for n in &table.nodes {
                 let Some(j) = self.by_id.get(&n.record.id) else { continue };
@@ -379,12 +387,11 @@ impl World {
         }
         let id = self.hosts[i].id;
         let Some(node) = &self.hosts[i].node else { return };
-        if let Some((id, version, row)) = node.engine().rows().next()
-            && id == self.hosts[i].id
-        {
+        let own = node.engine().rows().next().filter(|r| r.0 == id && r.1 != self.hosts[i].published);
+        if let Some((id, version, row)) = own {
+            self.hosts[i].published = version;
             self.model.note_published(id, version, row);
         }
-        debug_assert_eq!(node.id(), id);
         while let Some(t) = self.hosts[i].node.as_mut().and_then(Node::poll_transmit) {
             assert!(t.payload.len() <= PAYLOAD_LIMIT, "a datagram of {} bytes", t.payload.len());
             let from = self.hosts[i].address;

@@ -26,13 +26,13 @@ impl Engine {
 
     /// What a link has due: its flush, its acknowledgement, packets given up, the next probe.
     pub(super) fn link_timers(&mut self, now: Instant, l: usize) {
-        if self.links[l].as_ref().is_some_and(|x| now >= x.rto_at()) {
+        if self.links.get(l).and_then(Option::as_ref).is_some_and(|x| now >= x.rto_at()) {
             self.give_up_lost(now, l);
         }
-        if self.links[l].as_ref().is_some_and(|x| now >= x.ack_at || (now >= x.flush_at && !x.is_stalled())) {
+        if self.links.get(l).and_then(Option::as_ref).is_some_and(|x| now >= x.ack_at || (now >= x.flush_at && !x.is_stalled())) {
             self.flush(now, l);
         }
-        if self.links[l].as_ref().is_some_and(|x| now >= x.ping_at) {
+        if self.links.get(l).and_then(Option::as_ref).is_some_and(|x| now >= x.ping_at) {
             self.ping(now, l);
         }
     }

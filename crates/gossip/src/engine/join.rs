@@ -248,8 +248,12 @@ impl Engine {
     }
 
     fn some_members(&mut self) -> Vec<SocketAddr> {
-        let up: Vec<SocketAddr> =
-            self.members.iter().filter(|(h, m)| *h != ME && m.is_up()).filter_map(|(_, m)| m.record.addresses.first().copied()).collect();
+        let up: Vec<SocketAddr> = self
+            .members
+            .iter()
+            .filter(|(h, m)| *h != ME && m.is_up())
+            .filter_map(|(_, m)| m.record.addresses.first().copied())
+            .collect();
         let n = OTHERS_MAX.min(up.len());
         (0..n).map(|_| up[self.rng.below(up.len())]).collect()
     }
@@ -336,6 +340,9 @@ impl Engine {
             }
         };
         self.step_clock(now, who.time);
+        // the table may hold a record that outranks this one: a later life, or another machine under the same key
+        let outranked = member.filter(|h| self.members.at(*h).half() != who.half);
+        let member = if outranked.is_some() { None } else { member };
         let l = match self.link_with(&who.half) {
             Some(l) => l,
             None => {
@@ -354,6 +361,9 @@ impl Engine {
             return;
         }
         link.mark_record(ME);
+        if let Some(h) = outranked {
+            link.mark_record(h);
+        }
         self.start_sync(now, l, wants_table);
         if let Some(h) = member {
             let wanted = self.overlay.neighbours(self.me.id.nid(), ME).contains(&h);

@@ -213,7 +213,14 @@ impl Engine {
             cookies: CookieJar::new(&derived(&seed, b"cookies", 0)),
             secret: seed,
             secrets_used: 0,
-            own: Own { measured: [peermon_model::quantity::ABSENT; SLOTS], periods: [0; SLOTS], dead_band, published: 0, explore_at: c::EXPLORE.0, clashes: 0 },
+            own: Own {
+                measured: [peermon_model::quantity::ABSENT; SLOTS],
+                periods: [0; SLOTS],
+                dead_band,
+                published: 0,
+                explore_at: c::EXPLORE.0,
+                clashes: 0,
+            },
             set_hash: if config.listen_only { 0 } else { set_hash },
             tokens: config.rate_max * c::BURST,
             tokens_at: now,
@@ -266,7 +273,8 @@ impl Engine {
         if now >= self.republish_at {
             self.republish(now);
         }
-        if now >= self.check_at {
+        // after a stall several checks are due at once
+        while now >= self.check_at {
             self.check(now);
         }
         self.contact(now);
@@ -328,6 +336,11 @@ impl Engine {
         self.links[l].as_mut().expect("the index of a link")
     }
 
+    /// The link at an index, unless it is gone by now.
+    fn link_if(&mut self, l: usize) -> Option<&mut Link> {
+        self.links.get_mut(l)?.as_mut()
+    }
+
     /// Indices of all links.
     fn link_indices(&self) -> impl Iterator<Item = usize> + use<> {
         let present: Vec<usize> = self.links.iter().enumerate().filter(|(_, l)| l.is_some()).map(|(i, _)| i).collect();
@@ -364,13 +377,17 @@ impl Engine {
 
     /// Gives a link up: what came over it is asked for elsewhere.
     fn drop_link(&mut self, now: Instant, l: usize) {
-        let Some(link) = self.links[l].take() else { return };
+        let Some(link) = self.links.get_mut(l).and_then(Option::take) else { return };
         self.counter_floor = self.counter_floor.max(link.next_counter);
         if let Some(m) = link.member.and_then(|h| self.members.get_mut(h)) {
             m.heard_counter = m.heard_counter.max(link.window.next());
         }
         self.adopt_orphans(now, l);
         self.children[l] = 0;
+        // a burst of joiners must not leave a long list of empty slots behind
+        while self.links.last().is_some_and(Option::is_none) {
+            self.links.pop();
+        }
     }
 
     /// Seals a packet for a link and queues it; returns its counter.

@@ -115,7 +115,7 @@ impl Engine {
             }
         }
         // a link may be gone by now: its peer's record told of a new life
-        if let Some(link) = &mut self.links[l]
+        if let Some(link) = self.link_if(l)
             && !link.prunes.is_empty()
         {
             link.flush_by(now + c::HOLD_PRUNE);
@@ -137,8 +137,9 @@ impl Engine {
             link.note_offset(us, fixed.time.0 as i64 + us / 2 - mine.0 as i64);
         }
         link.note_echo(fixed.time.0, now);
-        let theirs = ClusterTime(fixed.time.0 + rtt.unwrap_or(0) as u64 / 2);
-        self.step_clock(now, theirs);
+        // Half the round trip is left out on purpose: after a peer was stopped for a while the round trip contains that
+        // pause, and adding it would set clocks ahead of everybody's, each dragging on the next.
+        self.step_clock(now, fixed.time);
     }
 
     /// Steps the cluster clock forward if a peer's is far ahead.
@@ -165,7 +166,7 @@ impl Engine {
         let mut news = false;
         let mut explorers: Vec<u16> = Vec::new();
         while let Some((kind, body)) = packet::next_section(&mut r)? {
-            if self.links[l].is_none() {
+            if self.link_if(l).is_none() {
                 return Ok(());
             }
             match kind {

@@ -52,8 +52,10 @@ impl Engine {
 
     pub(super) fn flood_record(&mut self, now: Instant, h: Handle, from: Option<usize>) {
         for (i, link) in self.links.iter_mut().enumerate() {
+            // links that are to end carry no news but this node's own: their peers have rings of their own
             if let Some(link) = link
                 && Some(i) != from
+                && (link.carries_rows() || link.listener || h == ME)
             {
                 link.mark_record(h);
                 link.flush_by(now + c::HOLD_URGENT);
@@ -64,6 +66,17 @@ impl Engine {
     pub(super) fn read_record(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let down = r.u8()? == 1;
         let signed = r.0;
+        if let Some((id, rank)) = record::peek(signed)
+            && let Some(h) = self.members.handle(id.nid())
+            && self.members.at(h).record.id == id
+            && self.members.at(h).record.rank() == rank
+            && h != ME
+        {
+            let link = self.link(l);
+            link.resolve(id.nid(), h);
+            link.unmark_record(h);
+            return Ok(());
+        }
         let Ok(record) = record::decode(signed) else {
             self.counters.dropped_record += 1;
             return Ok(());
@@ -74,7 +87,7 @@ impl Engine {
         }
         let nid = record.id.nid();
         let Some(h) = self.take_record(now, record, signed, down, Some(l)) else { return Ok(()) };
-        if let Some(link) = &mut self.links[l] {
+        if let Some(link) = self.link_if(l) {
             link.resolve(nid, h);
             link.unmark_record(h);
         }
@@ -100,7 +113,7 @@ impl Engine {
             }
             if record.rank() <= m.record.rank() {
                 if record.rank() < m.record.rank()
-                    && let Some(link) = from.and_then(|l| self.links[l].as_mut())
+                    && let Some(link) = from.and_then(|l| self.link_if(l))
                 {
                     // the peer is behind: tell it
                     link.mark_record(h);

@@ -34,9 +34,6 @@ impl Engine {
             return false;
         }
         let m = self.members.at(o);
-        if m.state == MemberState::Left {
-            return false;
-        }
         if m.version != Version::NONE && !v.newer_than(m.version) {
             self.duplicate_row(l, o, v);
             return false;
@@ -47,14 +44,11 @@ impl Engine {
             self.link(l).flush_by(now + c::HOLD_URGENT);
             return false;
         }
-        if m.state == MemberState::Down {
-            let fresh = v.age(self.clock.at(now)) < 3 * self.config.period.max(m.record.period);
-            if !fresh || !v.newer_than(m.down_at) {
-                return false;
-            }
+        let fresh = v.age(self.clock.at(now)) < 3 * self.config.period.max(m.record.period);
+        let revives = m.state == MemberState::Down && fresh && v.newer_than(m.down_at);
+        if revives {
             self.revive(now, o);
         }
-        self.counters.rows_new += 1;
         let m = self.members.at_mut(o);
         for i in 0..SLOTS {
             if row.mask >> i & 1 == 1 {
@@ -64,6 +58,13 @@ impl Engine {
             }
         }
         m.version = v;
+        if !m.is_up() {
+            // Kept, since the peer now counts on this node having it; but it proves nothing of the present.
+            self.link(l).note_known(o, v);
+            return false;
+        }
+        self.counters.rows_new += 1;
+        let m = self.members.at_mut(o);
         m.heard = now;
         self.set_parent(o, l as u8);
         self.link(l).note_known(o, v);
@@ -140,7 +141,7 @@ impl Engine {
 
     fn may_switch(&self, l: usize, o: Handle, parent: u8) -> bool {
         let Some(Some(old)) = self.links.get(parent as usize) else { return false };
-        let Some(new) = &self.links[l] else { return false };
+        let Some(Some(new)) = self.links.get(l) else { return false };
         let held_elsewhere = || {
             let other = |i: usize| i != l && i != parent as usize;
             self.links.iter().enumerate().any(|(i, x)| other(i) && x.as_ref().is_some_and(|x| x.is_marked(o)))
@@ -199,8 +200,14 @@ impl Engine {
 
     /// Asks `tries` links for an origin's rows, if possible not the one they should come from.
     pub(super) fn graft(&mut self, now: Instant, o: Handle, tries: usize) {
-        let links: Vec<usize> =
-            self.link_indices().filter(|l| !self.links[*l].as_ref().is_some_and(|x| x.is_stalled() || x.listener)).collect();
+        let usable = |all: bool| -> Vec<usize> {
+            let fits = |x: &super::Link| if all { !x.listener } else { !x.is_stalled() && x.carries_rows() };
+            self.link_indices().filter(|l| self.links[*l].as_ref().is_some_and(fits)).collect()
+        };
+        let mut links = usable(false);
+        if links.is_empty() {
+            links = usable(true);
+        }
         if links.is_empty() {
             return;
         }

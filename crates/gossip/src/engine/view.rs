@@ -120,16 +120,3 @@ impl Engine {
         self.overlay.len()
     }
 }
-impl Engine {
-    /// debug
-    pub fn debug_links(&self) -> String {
-        let mut s = String::new();
-        for (i, l) in self.links.iter().enumerate() {
-            if let Some(l) = l {
-                let eager = self.members.iter().filter(|(h, _)| l.eager.get(*h)).count();
-                s += &format!("{i}: ring {} peer_ring {} eager {eager} eagerME {} children {} dirty {} records {} prunes {} grafts {} unacked {} member {:?} next {} \n", l.ring, l.peer_ring, l.eager.get(ME), self.children[i], l.dirty.len(), l.records.len(), l.prunes.len(), l.grafts.len(), l.unacked.len(), l.member, l.next_counter);
-            }
-        }
-        s
-    }
-}

@@ -354,7 +354,15 @@ mod tests {
             assert_eq!(Hello::read(h.kind(), &out), Ok(h));
             out.len()
         };
-        assert!(len(Hello::Ask { from }) >= len(Hello::Cookie { from, asker_salt: [5; 16], cookie: [6; COOKIE_BYTES], others: vec!["[::1]:5".parse().expect("valid"); 3] }));
+        assert!(
+            len(Hello::Ask { from })
+                >= len(Hello::Cookie {
+                    from,
+                    asker_salt: [5; 16],
+                    cookie: [6; COOKIE_BYTES],
+                    others: vec!["[::1]:5".parse().expect("valid"); 3]
+                })
+        );
         len(Hello::Greet { from, cookie: [6; COOKIE_BYTES], wants_table: true, signed: &[1, 2, 3] });
         len(Hello::Announce { from, addresses: vec!["[::1]:5".parse().expect("valid")] });
     }

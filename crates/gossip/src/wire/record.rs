@@ -105,6 +105,12 @@ fn encode(r: &Record, facts: &[Fact]) -> Vec<u8> {
     out
 }
 
+/// Whose record it is and its rank, without reading the rest: most copies that come are of records held already.
+pub(crate) fn peek(signed: &[u8]) -> Option<(NodeId, (Incarnation, Sequence))> {
+    let mut r = Reader(signed.get(1..)?);
+    Some((NodeId(r.array().ok()?), (Incarnation(r.u32().ok()?), Sequence(r.u32().ok()?))))
+}
+
 /// Reads signed bytes without asking whether the signature is right: rank and id are at hand before the costly check.
 pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
     if signed.len() > limits::RECORD_BYTES_MAX {
