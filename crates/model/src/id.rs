@@ -47,7 +47,8 @@ impl std::error::Error for ParseNodeId {}
 impl FromStr for NodeId {
     type Err = ParseNodeId;
     fn from_str(s: &str) -> Result<Self, ParseNodeId> {
-        let digits: Vec<u8> = s.bytes().map(|c| (c as char).to_digit(16).map(|d| d as u8)).collect::<Option<_>>().ok_or(ParseNodeId)?;
+        let digits: Vec<u8> =
+            s.bytes().map(|c| (c as char).to_digit(16).map(|d| d as u8)).collect::<Option<_>>().ok_or(ParseNodeId)?;
         let (pairs, rest) = digits.as_chunks::<2>();
         if !rest.is_empty() || pairs.len() != 32 {
             return Err(ParseNodeId);
