@@ -151,6 +151,31 @@ fn a_crash_is_down_a_goodbye_is_left_and_a_restart_is_a_new_life() {
 }
 
 #[test]
+fn who_hears_of_a_change_finds_it_in_the_table() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let events = a.service().events().expect("a stream");
+    let mut b = Some(lab.start("b", &[&a]));
+    let until = Instant::now() + PATIENCE;
+    let mut told = Vec::new();
+    while told.last() != Some(&State::Down) {
+        assert!(Instant::now() < until, "b is not told to be down, only {told:?}");
+        match events.next(Duration::from_millis(100)) {
+            NextEvent::Event(peermon_api::Event::Member { name, state, .. }) if name == "b" => {
+                let found = node(&a, "b").expect("there").state;
+                let rank = |s| [State::Alive, State::Suspect, State::Down].iter().position(|of| *of == s);
+                assert!(rank(found) >= rank(state), "told {state:?}, found {found:?}");
+                told.push(state);
+                // Dropped, it says nothing any more.
+                b = None;
+            }
+            _ => {}
+        }
+    }
+    assert!(b.is_none() && told.len() >= 2, "{told:?}");
+}
+
+#[test]
 fn peers_are_remembered_and_found_again_without_seeds() {
     let lab = Lab::new();
     let a = lab.start("a", &[]);

@@ -69,6 +69,8 @@ pub(crate) struct Loop {
     times: Times,
     tally: Tally,
     logs: Logs,
+    /// What readers of events are told once a snapshot shows it.
+    news: Vec<peermon_api::Event>,
     /// When to end, once it is ending.
     ending: Option<Instant>,
 }
@@ -122,6 +124,7 @@ impl Loop {
             }
         }
         self.store_peers();
+        self.publish(clock::now());
         tracing::info!("stopped");
     }
 

@@ -9,6 +9,9 @@ use peermon_node::{Destination, Event, SendError};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// News held until the snapshot that shows them is published; from so many on, that is made at once. A part of what a reader
+/// queues, so that one batch does not overrun it.
+const NEWS_MAX: usize = api::EventStream::QUEUE_MAX / 4;
 /// Shortest time between two snapshots: a wave of rows, which takes about 40 ms to pass, becomes two or three.
 const SNAPSHOT_EVERY_MIN: Duration = Duration::from_millis(20);
 /// Making snapshots may take this share of the time at most: one in so many.
@@ -55,29 +58,29 @@ impl Loop {
                     if let Some(held_back) = self.logs.members.may(now) {
                         tracing::info!(%name, id = %id.short(), %state, held_back, "member");
                     }
-                    if !self.shared.fanout.is_empty() {
-                        self.shared.fanout.tell(&api::Event::Member {
-                            name: name.to_string(),
-                            id: id.to_string(),
-                            state: state.into(),
-                            incarnation: incarnation.0,
-                        });
-                    }
+                    let (name, id) = (name.to_string(), id.to_string());
+                    self.tell(now, api::Event::Member { name, id, state: state.into(), incarnation: incarnation.0 });
                 }
                 Event::Record { id, name, incarnation, sequence } => {
-                    if !self.shared.fanout.is_empty() {
-                        self.shared.fanout.tell(&api::Event::Record {
-                            name: name.to_string(),
-                            id: id.to_string(),
-                            incarnation: incarnation.0,
-                            sequence: sequence.0,
-                        });
-                    }
+                    let (name, id) = (name.to_string(), id.to_string());
+                    self.tell(now, api::Event::Record { name, id, incarnation: incarnation.0, sequence: sequence.0 });
                 }
                 Event::Keyring(keyring) => self.keep_keyring(now, keyring),
                 Event::Incarnation(incarnation) => self.keep_incarnation(now, incarnation),
                 Event::DuplicateId { addresses } => self.renew_identity(now, &addresses),
             }
+        }
+    }
+
+    /// Has readers told with the next snapshot: who hears of a change and looks must find it.
+    fn tell(&mut self, now: Instant, event: api::Event) {
+        if self.shared.fanout.is_empty() {
+            return;
+        }
+        self.news.push(event);
+        self.changed(now);
+        if self.news.len() >= NEWS_MAX {
+            self.publish(now);
         }
     }
 
@@ -101,6 +104,7 @@ impl Loop {
 
     pub(super) fn publish(&mut self, now: Instant) {
         self.shared.snapshot.store(Arc::new(self.node.snapshot(now)));
+        self.news.drain(..).for_each(|event| self.shared.fanout.tell(&event));
         let cost = clock::now() - now;
         self.tally.snapshots += 1;
         self.times.snapshot = None;
