@@ -51,7 +51,7 @@ impl Client {
     pub fn with_times(target: Target, token: Option<String>, times: Times) -> Result<Client, Error> {
         if token.as_ref().is_some_and(|t| t.is_empty() || !t.bytes().all(|b| b.is_ascii_graphic())) {
             let message =
-                "the API token must be visible ASCII characters without spaces; look at http.token in the daemon's configuration";
+                "the API token must be visible ASCII characters without spaces, as in the daemon's file (api.token_file)";
             return Err(Error::BadRequest(message.into()));
         }
         let at_least = |d: Duration| d.max(Duration::from_millis(1));

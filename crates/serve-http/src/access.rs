@@ -121,8 +121,8 @@ impl FromRequestParts<Arc<App>> for Trusted {
             _ => Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthorised",
-                "this call changes the cluster or reveals a secret, so it needs this machine's unix socket, or a token in the \
-                 daemon's configuration (http.token)",
+                "this call changes the cluster or reveals a secret, so it needs this machine's unix socket, or a token, if the \
+                 daemon is given one (api.token_file)",
             )),
         }
     }

@@ -20,15 +20,18 @@ pub enum StartError {
     },
     /// Other machines reach this address, and there is no token.
     #[error(
-        "refusing to serve HTTP on {address} without a token, since other machines reach it; set http.token in the configuration, or \
-         listen on 127.0.0.1"
+        "refusing to serve HTTP on {address} without a token, since other machines reach it; name a file with one (api.token_file, or \
+         --token-file), or listen on 127.0.0.1"
     )]
     TokenNeeded {
         /// The address asked for.
         address: SocketAddr,
     },
     /// The token cannot be sent in a header.
-    #[error("the HTTP token must be 1 to 256 visible ASCII characters without spaces; choose another http.token")]
+    #[error(
+        "the HTTP token must be 1 to 256 visible ASCII characters without spaces; write another into the file that \
+             api.token_file names"
+    )]
     BadToken,
     /// A daemon already answers on the unix socket.
     #[error("another daemon is running on {}; stop it, or choose another place with --socket PATH", path.display())]

@@ -16,7 +16,7 @@ fn start(tcp: &[&str], unix: Option<&Path>, token: Option<&str>) -> Result<Serve
 fn addresses_that_strangers_reach_need_a_token() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
         let e = start(&[address], None, None).err().unwrap();
-        assert!(matches!(e, StartError::TokenNeeded { .. }) && e.to_string().contains("http.token"), "{address}: {e}");
+        assert!(matches!(e, StartError::TokenNeeded { .. }) && e.to_string().contains("api.token_file"), "{address}: {e}");
     }
     let s = start(&["0.0.0.0:0", "127.0.0.1:0"], None, Some("t")).unwrap();
     assert!(s.urls()[0].starts_with("http://0.0.0.0:") && !s.urls()[0].ends_with(":0"), "{:?}", s.urls());
