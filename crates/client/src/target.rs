@@ -68,13 +68,13 @@ impl Target {
         Ok(Target::Unix(path.into()))
     }
 
-    /// Where daemons are unless told otherwise: the system's socket, the user's socket, and loopback HTTP.
+    /// Where daemons are unless told otherwise: the system's socket, the user's own socket, and loopback HTTP.
     pub fn default_places() -> Vec<Target> {
-        let system = Target::Unix("/run/peermon/peermon.sock".into());
-        let user = env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty());
-        let user = user.map(|d| Target::Unix(PathBuf::from(d).join("peermon/peermon.sock")));
+        let root = rustix::process::geteuid().is_root();
+        let user = if root { None } else { user_socket(|name| env::var_os(name).map(PathBuf::from)) };
+        let system = PathBuf::from("/run/peermon/peermon.sock");
         let http = Target::Http { host: "127.0.0.1".into(), port: DEFAULT_PORT };
-        [system].into_iter().chain(user).chain([http]).collect()
+        [system].into_iter().chain(user).map(Target::Unix).chain([http]).collect()
     }
 
     /// The daemon to ask: what was said on the command line (`--api`), else what the environment says (`PEERMON_API`), else the
@@ -118,6 +118,14 @@ impl Target {
             }
         }
     }
+}
+
+/// Where the daemon of an ordinary user has its socket: in the session's runtime directory, or beside its state if there is none.
+/// After the XDG base directory specification, which has relative paths ignored.
+fn user_socket(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let given = |name: &str| variable(name).filter(|p| p.is_absolute());
+    let state = || given("XDG_STATE_HOME").or_else(|| given("HOME").map(|home| home.join(".local/state")));
+    given("XDG_RUNTIME_DIR").or_else(state).map(|d| d.join("peermon/peermon.sock"))
 }
 
 /// What to say when no daemon is there.
@@ -248,6 +256,19 @@ mod tests {
         let e = find(None, Some("x")).expect_err("no place").to_string();
         assert!(e.starts_with("PEERMON_API: "), "{e}");
         assert!(matches!(find(None, Some("")), Err(Error::Unavailable(_))), "an empty variable is none");
+    }
+
+    #[test]
+    fn users_have_places_of_their_own() {
+        let check = |vars: &'static [(&'static str, &'static str)], expected: Option<&str>| {
+            let found = user_socket(|n| vars.iter().find(|(k, _)| *k == n).map(|(_, v)| PathBuf::from(v)));
+            assert_eq!(found, expected.map(PathBuf::from), "{vars:?}");
+        };
+        check(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/user/7")], Some("/run/user/7/peermon/peermon.sock"));
+        check(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "")], Some("/h/.local/state/peermon/peermon.sock"));
+        check(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")], Some("/s/peermon/peermon.sock"));
+        check(&[("HOME", "/h"), ("XDG_STATE_HOME", "s")], Some("/h/.local/state/peermon/peermon.sock"));
+        check(&[], None);
     }
 
     #[test]

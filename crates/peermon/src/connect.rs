@@ -2,7 +2,6 @@
 
 use crate::Failure;
 use crate::cli::Place;
-use peermon_agent::config::Places;
 use peermon_api::Error;
 use peermon_client::{Client, Target};
 use std::path::Path;
@@ -28,13 +27,7 @@ pub(crate) fn find(place: &Place) -> Result<Option<Client>, Failure> {
 
 fn target(place: &Place) -> Result<Target, Error> {
     let environment = std::env::var(API).ok();
-    let mut places = Target::default_places();
-    // Where the daemon of this user puts its socket: without a session's runtime directory that is beside its state.
-    let own = Target::Unix(Places::of_this_process().socket);
-    if !places.contains(&own) {
-        places.insert(1, own);
-    }
-    Target::find(place.api.as_deref(), environment.as_deref(), &places)
+    Target::find(place.api.as_deref(), environment.as_deref(), &Target::default_places())
 }
 
 fn token(place: &Place) -> Result<Option<String>, Failure> {
@@ -53,5 +46,16 @@ pub(crate) fn first_line(file: &Path) -> Result<String, Failure> {
     match text.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(line.to_string()),
         _ => Err(Failure::new(format!("the token file {shown} is empty; write a long random line into it"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_places_hold_the_one_where_a_daemon_of_this_user_answers() {
+        let own = Target::Unix(peermon_agent::config::Places::of_this_process().socket);
+        assert!(Target::default_places().contains(&own), "{own}");
     }
 }
