@@ -89,7 +89,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// One more of `what`: `requests`, `connections` or the code of a refusal.
+    /// One more of `what`: `requests`, the code of a refusal, `connections` refused because there were too many, `accept` that
+    /// failed, or answers left `unread`.
     pub(crate) fn count(&self, what: &'static str) {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
     }
@@ -97,5 +98,14 @@ impl Counters {
     /// All counts.
     pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All counts under names that say whose they are: `http.requests`, and refusals by their reason: `http.refused.not_found`.
+    pub(crate) fn named(&self) -> BTreeMap<String, u64> {
+        let name = |what| match what {
+            "requests" => "http.requests".to_string(),
+            _ => format!("http.refused.{what}"),
+        };
+        self.all().into_iter().map(|(what, n)| (name(what), n)).collect()
     }
 }

@@ -195,7 +195,13 @@ async fn best(State(app): Shared, uri: Uri) -> Answer {
     (status = 200, description = "The daemon's state", body = Status),
     (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
 async fn status(State(app): Shared) -> Answer {
-    app.json(|s| s.status()).await
+    let mut of_this_face = app.counters.named();
+    let whole = move |s: &dyn Local| {
+        let mut status = s.status()?;
+        status.counters.append(&mut of_this_face);
+        Ok(status)
+    };
+    app.json(whole).await
 }
 
 /// Member and record changes from now on, as server-sent events.
