@@ -162,6 +162,7 @@ impl World {
         let now = self.local(i);
         let host = &mut self.hosts[i];
         host.incarnation += 1;
+        host.published = peermon_gossip::Version::NONE;
         let identity = Identity { key: NodeKey::from_seed(&host.seed), incarnation: Incarnation(host.incarnation) };
         host.node = Some(Node::new(config, identity, host.keyring.clone(), entropy, now));
         host.wake_at = Instant::NEVER;
@@ -390,7 +391,8 @@ impl World {
         let own = node.engine().rows().next().filter(|r| r.0 == id && r.1 != self.hosts[i].published);
         if let Some((id, version, row)) = own {
             self.hosts[i].published = version;
-            self.model.note_published(id, version, row);
+            let life = self.hosts[i].incarnation;
+            self.model.note_published(id, life, version, row);
         }
         while let Some(t) = self.hosts[i].node.as_mut().and_then(Node::poll_transmit) {
             assert!(t.payload.len() <= PAYLOAD_LIMIT, "a datagram of {} bytes", t.payload.len());

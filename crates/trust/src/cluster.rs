@@ -16,6 +16,13 @@ impl ClusterKey {
         &self.0
     }
 
+    /// Its id: one byte of a hash of it, told in clear with everything sealed with it.
+    pub fn id(&self) -> u8 {
+        let mut tagged = b"peermon key id".to_vec();
+        tagged.extend_from_slice(&self.0);
+        digest64(&tagged) as u8
+    }
+
     /// A short hash, to compare keys by eye.
     pub fn fingerprint(&self) -> String {
         let mut tagged = b"peermon key fingerprint".to_vec();
@@ -30,7 +37,10 @@ impl fmt::Debug for ClusterKey {
     }
 }
 
-/// The cluster keys a node holds, by number: it opens what is sealed with any of them and seals with one.
+/// The cluster keys a node holds: it opens what is sealed with any of them and seals with one.
+///
+/// A key's id is made from the key, so that two keys made at the same time in two halves of a cut cluster are not taken for
+/// one. Which key is newest follows from the keys alone (generation, then the key itself): all who hold the same keys agree.
 ///
 /// ```
 /// use peermon_trust::{ClusterKey, Keyring};
@@ -40,7 +50,9 @@ impl fmt::Debug for ClusterKey {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Keyring {
-    keys: Vec<(u8, ClusterKey)>,
+    /// In order of generation, then secret.
+    keys: Vec<(u32, ClusterKey)>,
+    /// The id of the key sealed with.
     sending: u8,
 }
 
@@ -49,13 +61,13 @@ pub struct Keyring {
 pub enum KeyringError {
     /// No key in the text.
     Empty,
-    /// A line is not `[NUMBER] 64-HEX-DIGITS [sending]`.
+    /// A line is not `[GENERATION] 64-HEX-DIGITS [sending]`.
     Line(usize),
-    /// Two lines have one number.
+    /// Two keys have one id: the same key, or (once in 256) a chance.
     Twice(u8),
     /// More than [`Keyring::KEYS_MAX`] keys.
     Full,
-    /// No key has this number.
+    /// No key has this id.
     Unknown(u8),
     /// The key that is sent with cannot be removed.
     Sending(u8),
@@ -65,11 +77,11 @@ impl fmt::Display for KeyringError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeyringError::Empty => f.write_str("it holds no key; a key is 64 hexadecimal digits on a line"),
-            KeyringError::Line(n) => write!(f, "line {n} is not a key; a line is: [NUMBER] 64-HEX-DIGITS [sending]"),
-            KeyringError::Twice(id) => write!(f, "key number {id} stands in it twice; remove one line"),
+            KeyringError::Line(n) => write!(f, "line {n} is not a key; a line is: [GENERATION] 64-HEX-DIGITS [sending]"),
+            KeyringError::Twice(id) => write!(f, "two keys in it have the id {id}; remove one, or make another key"),
             KeyringError::Full => write!(f, "it holds more than {} keys; remove the oldest", Keyring::KEYS_MAX),
-            KeyringError::Unknown(id) => write!(f, "there is no key number {id}"),
-            KeyringError::Sending(id) => write!(f, "key number {id} is the one sent with; send with another one first"),
+            KeyringError::Unknown(id) => write!(f, "there is no key {id}"),
+            KeyringError::Sending(id) => write!(f, "key {id} is the one sent with; send with another one first"),
         }
     }
 }
@@ -80,16 +92,21 @@ impl Keyring {
     pub const KEYS_MAX: usize = 4;
 
     /// A keyring of one key.
-    pub fn new(id: u8, key: ClusterKey) -> Self {
-        Keyring { keys: vec![(id, key)], sending: id }
+    pub fn new(generation: u32, key: ClusterKey) -> Self {
+        Keyring { sending: key.id(), keys: vec![(generation, key)] }
     }
 
-    /// The key with this number.
+    /// The key with this id.
     pub fn key(&self, id: u8) -> Option<&ClusterKey> {
-        self.keys.iter().find(|k| k.0 == id).map(|k| &k.1)
+        self.keys.iter().map(|k| &k.1).find(|k| k.id() == id)
     }
 
-    /// The number of the key sealed with.
+    /// How many keys of the cluster came before this one, plus one.
+    pub fn generation(&self, id: u8) -> Option<u32> {
+        self.keys.iter().find(|k| k.1.id() == id).map(|k| k.0)
+    }
+
+    /// The id of the key sealed with.
     pub fn sending(&self) -> u8 {
         self.sending
     }
@@ -99,35 +116,31 @@ impl Keyring {
         self.key(self.sending).expect("the key sent with is always held")
     }
 
-    /// Numbers and keys, the oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u8, &ClusterKey)> {
-        self.keys.iter().map(|(i, k)| (*i, k))
+    /// Ids and keys, the oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u8, &ClusterKey)> + ExactSizeIterator {
+        self.keys.iter().map(|(_, k)| (k.id(), k))
     }
 
-    /// The number of the key installed last.
+    /// The id of the newest key.
     pub fn newest(&self) -> u8 {
-        self.keys.last().expect("a keyring is never empty").0
+        self.keys.last().expect("a keyring is never empty").1.id()
     }
 
-    /// A number that no key held has.
-    pub fn free_id(&self) -> u8 {
-        let mut id = self.newest().wrapping_add(1);
-        while id == 0 || self.key(id).is_some() {
-            id = id.wrapping_add(1);
-        }
-        id
+    /// The generation of a key that is to follow the newest one.
+    pub fn next_generation(&self) -> u32 {
+        self.keys.last().expect("a keyring is never empty").0.saturating_add(1)
     }
 
-    /// Holds one more key, as the newest; opens with it but does not send with it yet. Installing a key that is held
-    /// already changes nothing.
-    pub fn install(&mut self, id: u8, key: ClusterKey) -> Result<(), KeyringError> {
-        match self.key(id) {
+    /// Holds one more key; opens with it but does not send with it yet. Installing a key that is held already changes nothing.
+    pub fn install(&mut self, generation: u32, key: ClusterKey) -> Result<(), KeyringError> {
+        match self.key(key.id()) {
             Some(k) if *k == key => return Ok(()),
-            Some(_) => return Err(KeyringError::Twice(id)),
+            Some(k) => return Err(KeyringError::Twice(k.id())),
             None if self.keys.len() >= Self::KEYS_MAX => return Err(KeyringError::Full),
             None => {}
         }
-        self.keys.push((id, key));
+        self.keys.push((generation, key));
+        self.keys.sort_by(|a, b| (a.0, &a.1.0).cmp(&(b.0, &b.1.0)));
         Ok(())
     }
 
@@ -144,25 +157,25 @@ impl Keyring {
         if id == self.sending {
             return Err(KeyringError::Sending(id));
         }
-        self.keys.retain(|k| k.0 != id);
+        self.keys.retain(|k| k.1.id() != id);
         Ok(())
     }
 
     /// The keyring as a key file: one line a key. Secret.
     pub fn to_text(&self) -> String {
-        let mut text = String::from("# peermon cluster keys; keep secret. NUMBER KEY [sending]\n");
-        for (id, key) in &self.keys {
+        let mut text = String::from("# peermon cluster keys; keep secret. GENERATION KEY [sending]\n");
+        for (generation, key) in &self.keys {
             let hex: String = key.0.iter().map(|b| format!("{b:02x}")).collect();
-            let mark = if *id == self.sending { " sending" } else { "" };
-            writeln!(text, "{id} {hex}{mark}").expect("a String takes all");
+            let mark = if key.id() == self.sending { " sending" } else { "" };
+            writeln!(text, "{generation} {hex}{mark}").expect("a String takes all");
         }
         text
     }
 
-    /// Reads a key file: lines `[NUMBER] 64-HEX-DIGITS [sending]`, `#` comments. Without numbers they count from 1; without
-    /// `sending` the first key is sent with.
+    /// Reads a key file: lines `[GENERATION] 64-HEX-DIGITS [sending]`, `#` comments. Without generations they count from 1;
+    /// without `sending` the first key is sent with.
     pub fn from_text(text: &str) -> Result<Self, KeyringError> {
-        let mut keys: Vec<(u8, ClusterKey)> = Vec::new();
+        let mut ring: Option<Keyring> = None;
         let mut sending = None;
         for (n, line) in text.lines().enumerate() {
             let bad = || KeyringError::Line(n + 1);
@@ -172,25 +185,27 @@ impl Keyring {
                 continue;
             }
             let is_sending = words.last() == Some(&"sending") && words.pop().is_some();
-            let (id, hex) = match words[..] {
-                [hex] => (keys.len() as u8 + 1, hex),
-                [id, hex] => (id.parse().map_err(|_| bad())?, hex),
+            let held = ring.as_ref().map_or(0, |r| r.keys.len() as u32);
+            let (generation, hex) = match words[..] {
+                [hex] => (held + 1, hex),
+                [generation, hex] => (generation.parse().map_err(|_| bad())?, hex),
                 _ => return Err(bad()),
             };
-            let secret = hex.parse::<peermon_model::NodeId>().map_err(|_| bad())?.0; // 64 hexadecimal digits
-            if keys.iter().any(|k| k.0 == id) {
-                return Err(KeyringError::Twice(id));
-            }
-            if keys.len() >= Self::KEYS_MAX {
-                return Err(KeyringError::Full);
-            }
+            let key = ClusterKey(hex.parse::<peermon_model::NodeId>().map_err(|_| bad())?.0); // 64 hexadecimal digits
             if is_sending {
-                sending = Some(id);
+                sending = Some(key.id());
             }
-            keys.push((id, ClusterKey(secret)));
+            match &mut ring {
+                None => ring = Some(Keyring::new(generation, key)),
+                Some(r) if r.key(key.id()).is_some() => return Err(KeyringError::Twice(key.id())),
+                Some(r) => r.install(generation, key)?,
+            }
         }
-        let first = keys.first().ok_or(KeyringError::Empty)?.0;
-        Ok(Keyring { sending: sending.unwrap_or(first), keys })
+        let mut ring = ring.ok_or(KeyringError::Empty)?;
+        if let Some(id) = sending {
+            ring.send_with(id)?;
+        }
+        Ok(ring)
     }
 }
 
@@ -201,21 +216,22 @@ mod tests {
     #[test]
     fn a_key_file_may_be_one_bare_key() {
         let ring = Keyring::from_text(&format!("{}\n", "0a".repeat(32))).expect("a key");
-        assert_eq!((ring.sending(), ring.sending_key()), (1, &ClusterKey([10; 32])));
+        assert_eq!((ring.generation(ring.sending()), ring.sending_key()), (Some(1), &ClusterKey([10; 32])));
     }
 
     #[test]
     fn wrong_key_files_are_told_apart() {
-        let k = "00".repeat(32);
+        let k = |n: u8| format!("{n:02x}").repeat(32);
+        let id = ClusterKey([0; 32]).id();
         for (text, error) in [
             (String::new(), KeyringError::Empty),
             ("# nothing\n".into(), KeyringError::Empty),
-            (format!("{k}\nxyz"), KeyringError::Line(2)),
-            (format!("300 {k}"), KeyringError::Line(1)),
-            (format!("1 {k} sending please"), KeyringError::Line(1)),
+            (format!("{}\nxyz", k(0)), KeyringError::Line(2)),
+            (format!("x {}", k(0)), KeyringError::Line(1)),
+            (format!("1 {} sending please", k(0)), KeyringError::Line(1)),
             ("sending".into(), KeyringError::Line(1)),
-            (format!("1 {k}\n1 {k}"), KeyringError::Twice(1)),
-            (format!("1 {k}\n2 {k}\n3 {k}\n4 {k}\n5 {k}"), KeyringError::Full),
+            (format!("1 {0}\n2 {0}", k(0)), KeyringError::Twice(id)),
+            (format!("1 {}\n2 {}\n3 {}\n4 {}\n5 {}", k(0), k(1), k(2), k(3), k(4)), KeyringError::Full),
         ] {
             assert_eq!(Keyring::from_text(&text), Err(error), "{text}");
         }
@@ -223,16 +239,26 @@ mod tests {
 
     #[test]
     fn rotation_overlaps() {
-        let mut ring = Keyring::new(255, ClusterKey([1; 32]));
-        let id = ring.free_id();
-        assert_eq!(id, 1);
-        ring.install(id, ClusterKey([2; 32])).expect("room");
-        assert_eq!((ring.sending(), ring.newest()), (255, 1));
-        assert_eq!(ring.install(1, ClusterKey([3; 32])), Err(KeyringError::Twice(1)));
-        assert_eq!(ring.remove(255), Err(KeyringError::Sending(255)));
-        ring.send_with(1).expect("held");
-        ring.remove(255).expect("held");
+        let (old, new) = (ClusterKey([1; 32]), ClusterKey([2; 32]));
+        let mut ring = Keyring::new(1, old.clone());
+        ring.install(ring.next_generation(), new.clone()).expect("room");
+        assert_eq!((ring.sending(), ring.newest()), (old.id(), new.id()));
+        assert_eq!(ring.remove(old.id()), Err(KeyringError::Sending(old.id())));
+        ring.send_with(new.id()).expect("held");
+        ring.remove(old.id()).expect("held");
         assert_eq!(ring.iter().count(), 1);
-        assert_eq!(ring.send_with(9), Err(KeyringError::Unknown(9)));
+        assert_eq!(ring.send_with(old.id()), Err(KeyringError::Unknown(old.id())));
+    }
+
+    #[test]
+    fn all_who_hold_the_same_keys_agree_on_the_newest() {
+        let (a, b, c) = (ClusterKey([1; 32]), ClusterKey([2; 32]), ClusterKey([3; 32]));
+        let mut one = Keyring::new(1, a.clone());
+        let mut two = one.clone();
+        one.install(2, b.clone()).expect("room");
+        one.install(2, c.clone()).expect("room");
+        two.install(2, c).expect("room");
+        two.install(2, b).expect("room");
+        assert_eq!(one, two);
     }
 }

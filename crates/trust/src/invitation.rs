@@ -7,15 +7,15 @@ use std::str::FromStr;
 ///
 /// ```
 /// use peermon_trust::{ClusterKey, Invitation};
-/// let i = Invitation { addresses: vec!["10.0.0.1:19810".parse().unwrap()], key_id: 1, key: ClusterKey::new([5; 32]) };
+/// let i = Invitation { addresses: vec!["10.0.0.1:19810".parse().unwrap()], generation: 1, key: ClusterKey::new([5; 32]) };
 /// assert_eq!(i.to_string().parse(), Ok(i));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invitation {
     /// Members to ask, at most [`Invitation::ADDRESSES_MAX`].
     pub addresses: Vec<SocketAddr>,
-    /// The key's number.
-    pub key_id: u8,
+    /// The key's generation.
+    pub generation: u32,
     /// The cluster key.
     pub key: ClusterKey,
 }
@@ -42,7 +42,7 @@ impl std::error::Error for ParseInvitation {}
 
 impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = vec![self.key_id];
+        let mut bytes = self.generation.to_le_bytes().to_vec();
         bytes.extend_from_slice(self.key.secret());
         for a in self.addresses.iter().take(Self::ADDRESSES_MAX) {
             match a.ip().to_canonical() {
@@ -78,7 +78,7 @@ impl FromStr for Invitation {
             return Err(ParseInvitation("a character is wrong or missing"));
         }
         let cut = || ParseInvitation("it is cut off");
-        let (key_id, rest) = body.split_first().ok_or_else(cut)?;
+        let (generation, rest) = body.split_first_chunk::<4>().ok_or_else(cut)?;
         let (key, mut rest) = rest.split_first_chunk::<32>().ok_or_else(cut)?;
         let mut addresses = Vec::new();
         while let Some((family, tail)) = rest.split_first() {
@@ -94,7 +94,7 @@ impl FromStr for Invitation {
         if addresses.len() > Self::ADDRESSES_MAX {
             return Err(ParseInvitation("it has too many addresses"));
         }
-        Ok(Invitation { addresses, key_id: *key_id, key: ClusterKey::new(*key) })
+        Ok(Invitation { addresses, generation: u32::from_le_bytes(*generation), key: ClusterKey::new(*key) })
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
     fn token() -> String {
         let addresses = vec!["10.0.0.1:19810".parse().expect("valid"), "[fd00::1]:1".parse().expect("valid")];
-        Invitation { addresses, key_id: 3, key: ClusterKey::new(std::array::from_fn(|i| i as u8)) }.to_string()
+        Invitation { addresses, generation: 3, key: ClusterKey::new(std::array::from_fn(|i| i as u8)) }.to_string()
     }
 
     #[test]

@@ -29,9 +29,10 @@ impl Loop {
         if addresses.is_empty() {
             return Err(Error::Unavailable("this node has no address that others could reach; set gossip.advertise".into()));
         }
-        let key_id = self.keyring.newest();
-        let key = self.keyring.key(key_id).unwrap_or_else(|| self.keyring.sending_key()).clone();
-        let token = trust::Invitation { addresses: addresses.clone(), key_id, key }.to_string();
+        let id = self.keyring.newest();
+        let key = self.keyring.key(id).unwrap_or_else(|| self.keyring.sending_key()).clone();
+        let generation = self.keyring.generation(id).unwrap_or(1);
+        let token = trust::Invitation { addresses: addresses.clone(), generation, key }.to_string();
         Ok(Invitation { token, addresses: addresses.iter().map(ToString::to_string).collect() })
     }
 
@@ -54,7 +55,7 @@ impl Loop {
                      other, repeat with --force"
                 )));
             }
-            let keyring = Keyring::new(invitation.key_id, invitation.key);
+            let keyring = Keyring::new(invitation.generation, invitation.key);
             self.state
                 .store_keyring(&keyring)
                 .map_err(|e| Error::Unavailable(format!("nothing was changed, since the key could not be stored: {e}")))?;

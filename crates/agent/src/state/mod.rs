@@ -188,13 +188,13 @@ pub fn store_invitation(dir: &Path, cluster_key_file: Option<&Path>, invitation:
     let state = State::open(dir, cluster_key_file)?;
     let mut peers = invitation.addresses.clone();
     let known = match file::read_secret(&state.keys)? {
-        Some(text) => state.parse_keyring(&text).ok().filter(|k| k.key(invitation.key_id) == Some(&invitation.key)),
+        Some(text) => state.parse_keyring(&text).ok().filter(|k| k.iter().any(|(_, key)| *key == invitation.key)),
         None => None,
     };
     match known {
         // The same cluster: its other keys and known peers stay.
         Some(_) => peers.extend(state.peers()),
-        None => state.store_keyring(&Keyring::new(invitation.key_id, invitation.key.clone()))?,
+        None => state.store_keyring(&Keyring::new(invitation.generation, invitation.key.clone()))?,
     }
     state.store_peers(&peers)
 }

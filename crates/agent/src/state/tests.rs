@@ -149,7 +149,7 @@ fn an_invitation_is_kept_for_the_next_start() {
     let dir = Dir::new();
     let path = dir.path().join("state");
     let a = |n: u8| SocketAddr::from(([10, 0, 0, n], 19810));
-    let invitation = Invitation { addresses: vec![a(1)], key_id: 3, key: ClusterKey::new([8; 32]) };
+    let invitation = Invitation { addresses: vec![a(1)], generation: 3, key: ClusterKey::new([8; 32]) };
     {
         let s = open(&dir);
         s.keyring().expect("one of its own");

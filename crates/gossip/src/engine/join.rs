@@ -92,7 +92,10 @@ impl Engine {
         }
         self.contacts.asked.push(Asked { to, at: now, heal });
         let from = self.introduction(now);
-        let key = self.keyring.sending();
+        // whoever was away while the key changed may know only an older one, or another one made in the other half of a cut
+        let held: Vec<u8> = self.keyring.iter().map(|k| k.0).collect();
+        let pick = self.rng.below(2 * held.len());
+        let key = held.get(pick).copied().unwrap_or(self.keyring.sending());
         self.send_hello(Destination::Peer(to), key, &Hello::Ask { from });
     }
 

@@ -33,21 +33,25 @@ impl Engine {
 
     /// Installs a new cluster key and passes it to everybody; it is sent with once all members hold it. Its number.
     pub fn rotate_key(&mut self, now: Instant, key: ClusterKey) -> Result<u8, KeyringError> {
-        let id = self.keyring.free_id();
-        self.install(now, id, key)?;
+        let id = key.id();
+        self.install(now, self.keyring.next_generation(), key)?;
         Ok(id)
     }
 
-    fn install(&mut self, now: Instant, id: u8, key: ClusterKey) -> Result<(), KeyringError> {
-        if self.keyring.key(id) == Some(&key) {
-            return Ok(());
+    fn install(&mut self, now: Instant, generation: u32, key: ClusterKey) -> Result<(), KeyringError> {
+        match self.keyring.key(key.id()) {
+            Some(k) if *k == key => return Ok(()),
+            Some(k) => return Err(KeyringError::Twice(k.id())),
+            None => {}
         }
         if self.keyring.iter().count() >= Keyring::KEYS_MAX {
             let oldest = self.keyring.iter().map(|k| k.0).find(|k| *k != self.keyring.sending());
             oldest.map_or(Ok(()), |k| self.keyring.remove(k))?;
         }
-        self.keyring.install(id, key)?;
-        self.rotation.installed = Some(now);
+        self.keyring.install(generation, key)?;
+        if self.keyring.newest() != self.keyring.sending() {
+            self.rotation.installed = Some(now);
+        }
         self.rotation.offered = None;
         self.events.push_back(Event::Keyring(self.keyring.clone()));
         let record = self.record().clone();
@@ -57,10 +61,10 @@ impl Engine {
     }
 
     pub(super) fn read_key(&mut self, now: Instant, _l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
-        let id = r.u8()?;
+        let generation = r.u32()?;
         let key = ClusterKey::new(r.array()?);
         // a full or clashing keyring is for its administrator to mend; the old keys go on working
-        let _ = self.install(now, id, key);
+        let _refused = self.install(now, generation, key);
         Ok(())
     }
 
@@ -83,15 +87,13 @@ impl Engine {
         let pause = std::time::Duration::from_millis(500);
         if self.keyring.iter().count() > 1 && self.rotation.offered.is_none_or(|at| now - at > pause) {
             self.rotation.offered = Some(now);
-            let mut body = vec![newest];
+            let mut body = self.keyring.generation(newest).expect("the newest key is held").to_le_bytes().to_vec();
             body.extend_from_slice(self.keyring.key(newest).expect("the newest key is held").secret());
             for l in self.link_indices() {
                 let member = self.link(l).member;
                 let lacks = member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record.key_held != newest);
-                let older =
-                    member.and_then(|h| self.members.get(h)).is_some_and(|m| self.keyring.key(m.record.key_held).is_some());
                 let link = self.link(l);
-                if lacks && older && !link.once.iter().any(|s| s.0 == section::KEY) {
+                if lacks && !link.once.iter().any(|s| s.0 == section::KEY) {
                     link.once.push((section::KEY, body.clone()));
                     link.flush_by(now);
                 }

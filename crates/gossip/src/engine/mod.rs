@@ -111,6 +111,9 @@ pub(crate) struct Own {
     periods: [u32; SLOTS],
     /// By slot: how far it must move.
     dead_band: [u8; SLOTS],
+    /// The next row counts as changed in all fields: whoever has one of a former life, or from before the clock stepped,
+    /// has a version that says nothing about this one.
+    whole: bool,
     /// Rows published so far, and at which count the next one explores.
     published: u32,
     explore_at: u32,
@@ -217,6 +220,7 @@ impl Engine {
                 measured: [peermon_model::quantity::ABSENT; SLOTS],
                 periods: [0; SLOTS],
                 dead_band,
+                whole: true,
                 published: 0,
                 explore_at: c::EXPLORE.0,
                 clashes: 0,

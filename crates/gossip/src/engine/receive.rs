@@ -146,6 +146,7 @@ impl Engine {
     pub(super) fn step_clock(&mut self, now: Instant, theirs: ClusterTime) {
         if self.clock.step_to(theirs, now) {
             self.counters.clock_steps += 1;
+            self.own.whole = true;
             self.links.iter_mut().flatten().for_each(|l| l.offsets.clear());
             self.schedule_wave(now);
             self.republish(now);

@@ -84,6 +84,9 @@ impl Engine {
         if me.version != Version::NONE && !version.newer_than(me.version) {
             return;
         }
+        if std::mem::take(&mut own.whole) {
+            me.changed = [version; SLOTS];
+        }
         for i in 0..SLOTS {
             let (was, is) = (me.codes[i], own.measured[i]);
             let moved = if was == peermon_model::quantity::ABSENT || is == peermon_model::quantity::ABSENT {

@@ -149,7 +149,7 @@ pub(crate) mod section {
     pub(crate) const WANT: u8 = 10;
     /// varint gaps of the receiver's handles that meant nothing: tell them anew.
     pub(crate) const UNKNOWN: u8 = 11;
-    /// u8 key id, 32 B secret.
+    /// u32 generation, 32 B secret.
     pub(crate) const KEY: u8 = 12;
     /// varint gaps of handles: the rows of these in this packet flood, so that their trees are learned anew.
     pub(crate) const EXPLORE: u8 = 13;
