@@ -65,6 +65,8 @@ pub struct Config {
     pub remove_after: Duration,
     /// How long an old cluster key is still accepted.
     pub key_overlap: Duration,
+    /// How long to wait for every member to hold a new cluster key before using it all the same.
+    pub key_patience: Duration,
     /// Vitals of its own, at most [`limits::CUSTOM_VITALS_MAX`].
     pub custom: Vec<CustomVital>,
     /// What rarely changes.
@@ -91,6 +93,7 @@ impl Config {
             hide_after: g.hide_after,
             remove_after: g.remove_after,
             key_overlap: g.key_overlap,
+            key_patience: g.key_patience,
             custom: Vec::new(),
             facts: Facts::default(),
             notices: Vec::new(),
@@ -160,7 +163,7 @@ impl Node {
             hide_after: config.hide_after,
             remove_after: config.remove_after,
             key_overlap: config.key_overlap,
-            ..peermon_gossip::Config::default()
+            key_patience: config.key_patience,
         };
         let engine = Engine::new(gossip, identity.key, keyring, record, row::dead_bands(), seed, now);
         Node { engine, custom }

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::commands::Command;
-use crate::output::{Output, Screen, clean};
+use crate::output::{Output, Screen, clean, fold};
 use clap::Parser;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -43,10 +43,11 @@ pub(crate) struct Place {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let (stdout, stderr) = (io::stdout(), io::stderr());
+    let screen = Screen::of(&stdout);
     let mut out = BufWriter::new(stdout);
     // Not locked: the daemon logs to it from several threads while a command runs.
     let mut hints = stderr;
-    let mut output = Output { out: &mut out, hints: &mut hints, screen: Screen::of_stdout() };
+    let mut output = Output { out: &mut out, hints: &mut hints, screen };
     let result = cli.command.run(&cli.place, &mut output);
     let result = result.and_then(|()| Ok(out.flush()?));
     match result {
@@ -54,9 +55,10 @@ pub(crate) fn main() -> ExitCode {
         Err(e) => {
             // If not even this can be said, the exit code has to.
             out.flush().ok();
-            let lines = e.to_string();
-            let text: Vec<_> = lines.lines().map(clean).collect();
-            writeln!(hints, "peermon: {}", text.join("\n")).ok();
+            let width = Screen::of(&hints).width;
+            let text = format!("peermon: {e}");
+            let lines: Vec<_> = text.lines().map(|line| fold(&clean(line), width, 2)).collect();
+            writeln!(hints, "{}", lines.join("\n")).ok();
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,8 @@
 //! What must hold of a cluster, told as stories. Every step is held against the reference model, and a story is a function
 //! of its seed alone.
 
+#![allow(clippy::print_stdout)] // what was measured, beside what is promised
+
 use peermon_model::MemberState::{Alive, Down, Left, Suspect};
 use peermon_node::Command;
 use peermon_sim::World;

@@ -96,6 +96,8 @@ pub struct Gossip {
     pub remove_after: Duration,
     /// How long an old cluster key is still accepted after a rotation.
     pub key_overlap: Duration,
+    /// How long a rotation waits for members that do not hold the new cluster key.
+    pub key_patience: Duration,
 }
 
 /// Finding members on the LAN.
@@ -193,6 +195,7 @@ impl Config {
                 hide_after: Duration::from_mins(10),
                 remove_after: Duration::from_hours(24),
                 key_overlap: Duration::from_hours(24),
+                key_patience: Duration::from_hours(1),
             },
             discovery: Discovery { enabled: true, group: DISCOVERY_GROUP },
             api: Api {

@@ -267,6 +267,19 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "gossip.key_patience",
+        help: "How long a rotation waits for every member that is up to hold the new cluster key, before it is used all the same.\n\
+               10s to 366d, the same on all nodes. Short: a member that is slow to get it is cut off for a while. Long: one broken\n\
+               machine holds the rotation up.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&show_duration(c.gossip.key_patience)),
+        put: |c, i| {
+            c.gossip.key_patience = i.duration(&LONG)?;
+            Ok(())
+        },
+    },
+    Opt {
         key: "discovery.enabled",
         help: "Find members on the same LAN by multicast, and be found. Only a help: seeds alone suffice. It costs one small packet\n\
                now and then; only holders of a cluster key understand it.",

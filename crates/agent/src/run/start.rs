@@ -192,6 +192,7 @@ pub(super) fn node_config(
         hide_after: g.hide_after,
         remove_after: g.remove_after,
         key_overlap: g.key_overlap,
+        key_patience: g.key_patience,
         custom: config.vitals.iter().map(|v| v.published.clone()).collect(),
         facts: facts(config, host_facts),
         notices: config.notices.clone(),

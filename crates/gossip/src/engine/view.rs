@@ -65,7 +65,7 @@ impl Engine {
                 }
             })
             .collect();
-        nodes.sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
+        nodes.sort_unstable_by_key(|n| n.record.id);
         Snapshot { taken: now, me: self.me.id, nodes }
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Scre
     let head = match by {
         By::Cpu => "LOAD/CORE",
         By::Mem => "AVAILABLE",
-        By::Both => "SCORE",
+        By::Both => "MEM/(1+LOAD)",
     };
     let mut table = Table::new(&[
         Column::number("#", 100),
@@ -123,7 +123,7 @@ pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Scre
         Column::number(head, 240),
         Column::number("AGE", 230),
         Column::text("ADDRESS", 150),
-        Column::text("WHY", 120).shrinks_to(30),
+        Column::text("WHY", 120),
     ]);
     for (i, b) in best.iter().enumerate() {
         table.row(vec![

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug, Default)]
 #[command(after_help = "\
 Examples:
-  peermon daemon                                        a node of its own, to be joined by others
-  peermon daemon --join 10.0.0.7:19810 --cluster-key-file /etc/peermon/cluster.keys
+  peermon daemon                    a node of its own, or in the cluster joined
+  peermon daemon --join 10.0.0.7 --cluster-key-file /etc/peermon/cluster.keys
   peermon daemon --name web-1 --label rack=r1 --listen 10.0.0.8:19810
-  peermon daemon --print-config                         what would hold, as a configuration file")]
+  peermon daemon --print-config     what would hold, as a configuration file")]
 pub(crate) struct Args {
     /// The node's label; otherwise the host name
     #[arg(long)]

@@ -56,7 +56,7 @@ fn vitals(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut table = Table::new(&[
         Column::text("  VITAL", 255),
         Column::number("VALUE", 255),
-        Column::text("WHAT IT SAYS", 10).shrinks_to(20),
+        Column::text("WHAT IT SAYS", 10).folds_to(20),
     ]);
     for (name, value) in &n.vitals {
         table.row(vec![
@@ -73,7 +73,7 @@ fn facts(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     if n.facts.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(&[Column::text("  FACT", 255), Column::text("VALUE", 255).shrinks_to(20)]);
+    let mut table = Table::new(&[Column::text("  FACT", 255), Column::text("VALUE", 255).folds_to(20)]);
     for (name, value) in &n.facts {
         let value = match value {
             FactValue::Text(t) => t.clone(),

@@ -9,7 +9,7 @@ use peermon_api::{Service, Status};
 Examples:
   peermon status
   peermon status --all              also every counter and every collector
-  peermon status --json | jq '.counters'")]
+  peermon status --json | jq .counters")]
 pub(crate) struct Args {
     /// Also counters that are zero and collectors that are well
     #[arg(long, short)]
@@ -92,7 +92,7 @@ fn collectors(s: &Status, all: bool, output: &mut Output<'_>) -> Result<(), Fail
         return Ok(());
     }
     let mut table =
-        Table::new(&[Column::text("  COLLECTOR", 255), Column::number("TOOK", 200), Column::text("FAILURE", 255).shrinks_to(20)]);
+        Table::new(&[Column::text("  COLLECTOR", 255), Column::number("TOOK", 200), Column::text("FAILURE", 255).folds_to(20)]);
     for c in shown {
         let failure = match &c.failure {
             Some(f) => Cell::new(f).styled(Style::new().red()),

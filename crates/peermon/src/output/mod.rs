@@ -12,6 +12,7 @@ use crate::Failure;
 use owo_colors::Style;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// Columns of a terminal that does not tell its width.
 const WIDTH_DEFAULT: usize = 80;
@@ -36,13 +37,12 @@ impl Screen {
     /// A pipe or a file.
     pub(crate) const PIPE: Screen = Screen { terminal: false, width: None, colour: false };
 
-    /// What this process's standard output is. `NO_COLOR` (no-color.org) and `TERM=dumb` turn colours off.
-    pub(crate) fn of_stdout() -> Screen {
-        let out = io::stdout();
-        if !out.is_terminal() {
+    /// What one of this process's standard streams is. `NO_COLOR` (no-color.org) and `TERM=dumb` turn colours off.
+    pub(crate) fn of(stream: &(impl IsTerminal + AsFd)) -> Screen {
+        if !stream.is_terminal() {
             return Screen::PIPE;
         }
-        let told = rustix::termios::tcgetwinsize(&out).ok().map(|w| usize::from(w.ws_col)).filter(|w| *w > 0);
+        let told = rustix::termios::tcgetwinsize(stream).ok().map(|w| usize::from(w.ws_col)).filter(|w| *w > 0);
         let asked = || std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
         let width = told.or_else(asked).unwrap_or(WIDTH_DEFAULT).max(WIDTH_MIN);
         let plain =
@@ -70,6 +70,11 @@ impl Output<'_> {
     /// Prints a line of what was asked for.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// Prints sentences of what was asked for, folded to the width.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.line(&fold(text, self.screen.width, 0))
     }
 
     /// Prints `what  text`, the text folded beside its name and without control characters.

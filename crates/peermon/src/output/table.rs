@@ -1,6 +1,6 @@
-//! Aligned tables that fold to a width: the least important columns go first, then the widest texts are shortened.
+//! Aligned tables that fold to a width: the least important columns go first, then texts are shortened, the least important first.
 
-use super::text::{clean, shorten, width};
+use super::text::{clean, fold, shorten, width};
 use super::{Screen, WIDTH_MIN};
 use crate::Failure;
 use owo_colors::Style;
@@ -18,23 +18,31 @@ pub(crate) struct Column {
     pub(crate) worth: u8,
     /// It may be cut to this many columns when there is nothing left to drop.
     pub(crate) shrinks_to: Option<usize>,
+    /// As the last column it goes on below itself instead of being cut.
+    folds: bool,
 }
 
 impl Column {
     /// A column of texts.
     pub(crate) const fn text(head: &'static str, worth: u8) -> Self {
-        Column { head, right: false, worth, shrinks_to: None }
+        Column { head, right: false, worth, shrinks_to: None, folds: false }
     }
 
     /// A column of numbers.
     pub(crate) const fn number(head: &'static str, worth: u8) -> Self {
-        Column { head, right: true, worth, shrinks_to: None }
+        Column { head, right: true, worth, shrinks_to: None, folds: false }
     }
 
     /// May be cut to `least` columns.
     pub(crate) const fn shrinks_to(mut self, least: usize) -> Self {
         self.shrinks_to = Some(least);
         self
+    }
+
+    /// May be folded to `least` columns, if it is the last one.
+    pub(crate) const fn folds_to(mut self, least: usize) -> Self {
+        self.folds = true;
+        self.shrinks_to(least)
     }
 }
 
@@ -104,18 +112,25 @@ impl Table {
             let mut pending = 0;
             for (i, (column, most)) in layout.iter().enumerate() {
                 let cell = &row[*column];
-                let text = shorten(&cell.text, *most);
-                let pad = most - width(&text);
+                let (folds, last) = (self.columns[*column].folds, i + 1 == layout.len());
+                let text = if folds && last { fold(&cell.text, Some(*most), 0) } else { shorten(&cell.text, *most) };
+                let mut parts = text.lines();
+                let text = parts.next().unwrap_or_default();
+                let pad = most.saturating_sub(width(text));
                 let gap = if i > 0 { GAP } else { 0 };
                 let (before, after) = if self.columns[*column].right { (pad, 0) } else { (0, pad) };
                 pending += gap + before;
                 if !text.is_empty() {
                     line.push_str(&" ".repeat(pending));
-                    line.push_str(&screen.paint(&text, cell.style));
+                    line.push_str(&screen.paint(text, cell.style));
                     pending = 0;
                 }
                 // Spaces wait for a text after them: none end a line.
                 pending += after;
+                let indent = layout[..i].iter().map(|(_, w)| w + GAP).sum::<usize>();
+                for part in parts {
+                    line.push_str(&format!("\n{:indent$}{}", "", screen.paint(part, cell.style)));
+                }
             }
             writeln!(out, "{line}")?;
         }
@@ -141,16 +156,15 @@ impl Table {
             }
             shown.remove(at);
         }
-        // One column of the widest shrinkable one at a time, so that all of them end about equally wide.
-        while total(&shown) > most {
-            let widest = shown
-                .iter_mut()
-                .filter(|(i, w)| self.columns[*i].shrinks_to.is_some_and(|least| *w > least))
-                .max_by_key(|(_, w)| *w);
-            match widest {
-                Some((_, w)) => *w -= 1,
-                None => break,
-            }
+        // The least important first: a name that cannot be read whole cannot be typed either.
+        let mut excess = total(&shown).saturating_sub(most);
+        let mut order: Vec<usize> = (0..shown.len()).collect();
+        order.sort_by_key(|at| self.columns[shown[*at].0].worth);
+        for at in order {
+            let (column, w) = &mut shown[at];
+            let room = self.columns[*column].shrinks_to.map_or(0, |least| w.saturating_sub(least));
+            *w -= room.min(excess);
+            excess -= room.min(excess);
         }
         shown
     }
@@ -217,6 +231,25 @@ a          alive   1 GiB
 a-long-n…  alive  24 GiB
 ",
         );
+    }
+
+    #[test]
+    fn the_last_column_may_go_on_below_itself() {
+        let mut table = Table::new(&[
+            Column::text("NAME", 255).shrinks_to(3),
+            Column::text("SOURCE", 220).shrinks_to(4),
+            Column::text("HELP", 230).folds_to(10),
+        ]);
+        table.row(["node-1", "measured", "What it says to people."].map(Cell::new).to_vec());
+        let mut out = Vec::new();
+        table.print(&mut out, Screen { width: Some(25), ..Screen::PIPE }).expect("a Vec takes all");
+        let expected = "\
+NAME    SOUR  HELP
+node-1  mea…  What it
+              says to
+              people.
+";
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn show(members: &[Member], output: &mut Output<'_>) -> Result<(), Failure> {
     let client = first.client()?;
     super::nodes::print(&client.nodes(&NodesQuery::default())?, output.out, output.screen)?;
     if members.iter().any(|m| m.trace.is_some()) {
-        output.line("here-* publish real values of this machine; replay-* replay recorded traces of other machines.")?;
+        output.text("here-* publish real values of this machine; replay-* replay recorded traces of other machines.")?;
     }
     output.line("\nWhich to use now, and why:")?;
     let query = BestQuery { n: 1, explain: true, ..BestQuery::default() };
@@ -129,7 +129,7 @@ Try in another terminal:
   {peermon} best -n 3 --explain
   {peermon} show {last_name}
   {peermon} events
-  kill -9 {pid}     ends {last_name}: within seconds it is down everywhere and not offered any more
+  kill -9 {pid}     soon {last_name} is down everywhere
   curl http://{http}/api/v1/nodes
   curl http://{http}/metrics/cluster
 
