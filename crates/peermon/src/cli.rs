@@ -80,6 +80,9 @@ mod tests {
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{path} --help has no example");
             assert!(command.get_about().is_some(), "{path} says nothing about itself");
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            // clap would break an example that people copy.
+            assert!(examples.lines().all(|l| l.len() <= 80), "{path} has an example wider than 80 columns");
             for a in command.get_arguments().filter(|a| !a.is_hide_set()) {
                 assert!(
                     a.get_help().is_some() || ["help", "version"].contains(&a.get_id().as_str()),

@@ -118,7 +118,7 @@ pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Scre
         By::Both => "MEM/(1+LOAD)",
     };
     let mut table = Table::new(&[
-        Column::number("#", 100),
+        Column::number("#", 160),
         Column::text("NAME", 255).shrinks_to(14),
         Column::number(head, 240),
         Column::number("AGE", 230),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 #[command(after_help = "\
 Examples:
   peermon events
-  peermon events --count 1 --for 60 ends with the first change, or fails after a minute
+  peermon events --count 1 --for 60 the first change, or failure in a minute
   peermon events --json | jq -c 'select(.state == \"down\")'")]
 pub(crate) struct Args {
     /// End after so many changes

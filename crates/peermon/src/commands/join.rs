@@ -16,8 +16,8 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   peermon join pm1-0123...
-  peermon invite | ssh node-2 peermon join -    the token does not show in any list of processes
-  peermon join --address 10.0.0.7:19810         another address of the cluster this node is in")]
+  peermon invite | ssh node-2 peermon join -    shows in no list of processes
+  peermon join --address 10.0.0.7:19810         more of the same cluster")]
 pub(crate) struct Args {
     /// The token; - reads it from the standard input
     #[arg(required_unless_present = "address")]

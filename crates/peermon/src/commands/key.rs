@@ -9,7 +9,7 @@ use peermon_api::{KeyView, Service};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  peermon key                       the keys held: numbers and fingerprints, never the secrets
+  peermon key                       the keys held, without their secrets
   peermon key rotate
   peermon key show-node-id")]
 pub(crate) struct Args {

@@ -53,11 +53,8 @@ fn vitals(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     if n.vitals.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(&[
-        Column::text("  VITAL", 255),
-        Column::number("VALUE", 255),
-        Column::text("WHAT IT SAYS", 10).folds_to(20),
-    ]);
+    let mut table =
+        Table::new(&[Column::text("  VITAL", 255), Column::number("VALUE", 255), Column::text("WHAT IT SAYS", 10).folds_to(20)]);
     for (name, value) in &n.vitals {
         table.row(vec![
             Cell::new(format!("  {name}")),

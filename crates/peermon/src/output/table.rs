@@ -244,7 +244,7 @@ a-long-n…  alive  24 GiB
         let mut out = Vec::new();
         table.print(&mut out, Screen { width: Some(25), ..Screen::PIPE }).expect("a Vec takes all");
         let expected = "\
-NAME    SOUR  HELP
+NAME    SOU…  HELP
 node-1  mea…  What it
               says to
               people.
