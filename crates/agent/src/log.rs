@@ -55,14 +55,15 @@ impl Rarely {
         Rarely { every, next: Instant::ZERO, held_back: 0 }
     }
 
-    /// How many were held back since the last one that came through, if this one may come through.
-    pub(crate) fn may(&mut self, now: Instant) -> Option<u64> {
+    /// How many were held back since the last one that came through (`None`, which no log line shows, if none were), if this
+    /// one may come through.
+    pub(crate) fn may(&mut self, now: Instant) -> Option<Option<u64>> {
         if now < self.next {
             self.held_back += 1;
             return None;
         }
         self.next = now + self.every;
-        Some(std::mem::take(&mut self.held_back))
+        Some(Some(std::mem::take(&mut self.held_back)).filter(|n| *n > 0))
     }
 }
 
@@ -74,9 +75,9 @@ mod tests {
     fn a_flood_of_messages_becomes_few() {
         let mut r = Rarely::new(Duration::from_secs(10));
         let at = |s: u64| Instant::from_millis(s * 1000);
-        assert_eq!(r.may(at(0)), Some(0));
+        assert_eq!(r.may(at(0)), Some(None));
         assert_eq!((r.may(at(1)), r.may(at(9))), (None, None));
-        assert_eq!(r.may(at(10)), Some(2));
-        assert_eq!(r.may(at(25)), Some(0));
+        assert_eq!(r.may(at(10)), Some(Some(2)));
+        assert_eq!(r.may(at(25)), Some(None));
     }
 }

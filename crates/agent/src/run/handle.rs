@@ -60,7 +60,11 @@ impl Loop {
             }
             Letter::Rotate(reply) => drop(reply.try_send(self.rotate(now))),
             Letter::Reload(reply) => drop(reply.try_send(self.reload(now))),
-            Letter::Serving => self.supervisor.ready(),
+            Letter::Serving => {
+                let api = self.shared.api.load();
+                tracing::info!(api = %if api.is_empty() { "none".to_string() } else { api.join(", ") }, "ready");
+                self.supervisor.ready();
+            }
             Letter::Stop { leave } => self.stop(now, leave),
         }
     }
