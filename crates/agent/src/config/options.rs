@@ -157,8 +157,8 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "without_collectors",
-        help: "Names of collectors that do not run, e.g. [\"users\", \"temperature\"]; `peermon status` lists all. What they would give\n\
-               is absent, vitals among it. Worth it only for one that costs much or does harm on this machine.",
+        help: "Names of collectors that do not run, e.g. [\"users\", \"temperature\"]; `peermon status --all` lists them. What they would\n\
+               give is absent, vitals among it. Worth it only for one that costs much or does harm on this machine.",
         reloads: true,
         example: None,
         show: |c| quoted_list(&c.without_collectors),
@@ -310,7 +310,7 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "api.http",
-        help: "Address and port of the HTTP API and the page; empty: off. On loopback every user of this machine may ask; any other\n\
+        help: "Address and port of the HTTP API; empty: off. On loopback every user of this machine may ask; any other\n\
                address needs api.token_file.",
         reloads: false,
         example: None,

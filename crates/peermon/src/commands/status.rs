@@ -106,7 +106,11 @@ fn collectors(s: &Status, all: bool, output: &mut Output<'_>) -> Result<(), Fail
 
 fn counters(s: &Status, all: bool, output: &mut Output<'_>) -> Result<(), Failure> {
     // Without --all only what went wrong is worth a line.
-    let wrong = |name: &str| ["drop", "lost", "fail", "reject", "refused", "error"].iter().any(|w| name.contains(w));
+    // Who asks for a node that is not there has been told so.
+    let asked_wrong = "http.refused.not_found";
+    let wrong = |name: &str| {
+        name != asked_wrong && ["drop", "lost", "fail", "reject", "refused", "error"].iter().any(|w| name.contains(w))
+    };
     let shown: Vec<_> = s.counters.iter().filter(|(name, n)| all || (**n > 0 && wrong(name))).collect();
     if shown.is_empty() {
         return Ok(());
