@@ -2,11 +2,12 @@ use crate::net::Host;
 use crate::wait::{Directory, say, wait_for};
 use anyhow::{Context, Result, bail};
 use peermon_client::{Client, Target};
+use rustix::process::Signal;
 use std::fmt::Write;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// What a daemon is told. Everything else is at its default, except that nothing of this machine's own set-up is read.
@@ -50,6 +51,13 @@ impl Daemon {
         let place = directory.path().join(&spec.name);
         std::fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
         let mut daemon = Daemon { spec, binary: binary.into(), host: host.cloned(), directory: place, child: None };
+        private_directory(&daemon.state())?;
+        let hex = daemon.spec.key.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        write_private(&daemon.keys(), &format!("{hex}\n"))?;
+        daemon.configure(&daemon.spec.config.clone())?;
         daemon.start_again()?;
         Ok(daemon)
     }
@@ -59,13 +67,7 @@ impl Daemon {
     /// # Errors
     /// As [`Daemon::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        let hex = self.spec.key.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
         let file = |name: &str| self.directory.join(name);
-        write_private(&file("cluster.key"), &format!("{hex}\n"))?;
-        write_private(&file("peermon.toml"), &self.spec.config)?;
         let log = File::options().create(true).append(true).open(file("log")).context("opening the daemon's log")?;
         let mut c = match &self.host {
             Some(host) => host.command(&self.binary),
@@ -81,9 +83,9 @@ impl Daemon {
             .arg("--socket")
             .arg(self.socket())
             .arg("--state-dir")
-            .arg(file("state"))
+            .arg(self.state())
             .arg("--cluster-key-file")
-            .arg(file("cluster.key"))
+            .arg(self.keys())
             .arg("--config")
             .arg(file("peermon.toml"));
         for seed in &self.spec.join {
@@ -95,6 +97,15 @@ impl Daemon {
         c.stdin(Stdio::null()).stdout(log.try_clone().context("sharing the log")?).stderr(log);
         self.child = Some(c.spawn().with_context(|| format!("starting {}", self.binary.display()))?);
         Ok(())
+    }
+
+    /// Writes its configuration file anew. It takes notice when it is told to, or started again.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn configure(&mut self, config: &str) -> Result<()> {
+        self.spec.config = config.into();
+        write_private(&self.directory.join("peermon.toml"), config)
     }
 
     /// What it was told.
@@ -110,6 +121,16 @@ impl Daemon {
     /// Where tools find it.
     pub fn socket(&self) -> PathBuf {
         self.directory.join("sock")
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
+    /// Its cluster keys. In the state directory, where they are on machines too, so that what becomes of that becomes of them.
+    fn keys(&self) -> PathBuf {
+        self.state().join("cluster.keys")
     }
 
     /// What it has logged.
@@ -128,6 +149,32 @@ impl Daemon {
     /// If the client refuses a plain path, which it never does.
     pub fn ask(&self) -> Client {
         Client::new(Target::Unix(self.socket()), None).expect("a path without a token is always taken")
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is not running.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        let Some(child) = &mut self.child else { bail!("{} is not running", self.name()) };
+        if let Some(status) = child.try_wait().context("looking after the daemon")? {
+            bail!("{} had ended on its own ({status}):\n{}", self.name(), self.log());
+        }
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name()))
+    }
+
+    /// How it has ended, if it has. It counts as stopped then.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let status = child.try_wait().context("looking after the daemon")?;
+        if status.is_some() {
+            self.child = None;
+        }
+        Ok(status)
     }
 
     /// Ends it without a word, as a crash does.
@@ -149,9 +196,8 @@ impl Daemon {
     /// # Errors
     /// If it was not running, does not end, or ends with a failure.
     pub fn stop(&mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
         let Some(mut child) = self.child.take() else { bail!("{} is not running", self.name()) };
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("asking the daemon to end")?;
         let mut status = None;
         let ended = wait_for("the daemon to end", STOP_MAX, || match child.try_wait() {
             Ok(None) => Err(format!("{} still runs", self.spec.name)),
@@ -187,6 +233,12 @@ impl Drop for Daemon {
             drop(child.wait());
         }
     }
+}
+
+fn private_directory(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("making {}", path.display()))
 }
 
 fn write_private(path: &Path, text: &str) -> Result<()> {

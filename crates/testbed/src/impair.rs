@@ -12,6 +12,8 @@ pub struct Impairment {
     pub deaf_to: Vec<usize>,
     /// Most bits per second that the host can send; `None` for no limit.
     pub rate_bits: Option<u64>,
+    /// Bytes that wait at that limit before further ones are lost; `None`: what leaves within 50 ms, as in a small switch.
+    pub queue_bytes: Option<u32>,
 }
 
 /// The whole ruleset of a host, in nftables' language. Loading it replaces the former one at once.
@@ -36,14 +38,13 @@ pub(crate) fn rules(what: &Impairment, deaf_to: &[String]) -> String {
 }
 
 /// Limits what a host sends.
-pub(crate) fn limit_rate(host: &Host, bits: Option<u64>) -> Result<()> {
-    match bits {
-        Some(bits) => {
-            let rate = format!("{bits}bit");
-            // A burst of some full packets; what waits longer than 50 ms is lost, as in a small switch.
-            host.run(&["tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", &rate, "burst", "16kb", "latency", "50ms"])
-        }
-        None => host.run(&["tc", "qdisc", "delete", "dev", "eth0", "root"]),
-    }
-    .map(drop)
+pub(crate) fn limit_rate(host: &Host, what: &Impairment) -> Result<()> {
+    let Some(bits) = what.rate_bits else {
+        return host.run(&["tc", "qdisc", "delete", "dev", "eth0", "root"]).map(drop);
+    };
+    let rate = format!("{bits}bit");
+    let (bound, amount) = what.queue_bytes.map_or(("latency", "50ms".into()), |bytes| ("limit", bytes.to_string()));
+    // A burst of some full packets.
+    let limit = ["tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", &rate, "burst", "16kb", bound, &amount];
+    host.run(&limit).map(drop)
 }

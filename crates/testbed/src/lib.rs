@@ -2,7 +2,7 @@
 //!
 //! A [`Testbed`] is a switch with hosts, each a network namespace; [`Testbed::available`] says why there cannot be one here.
 //! A [`Daemon`] is a real `peermon daemon`, on a host or on this machine's loopback, in a directory of its own that is kept
-//! if the test fails. [`wait_for`] polls for a state, so that no test sleeps for luck. What is bad about a network (loss,
+//! if the test fails; a [`Cluster`] is a daemon on each host. [`wait_for`] polls for a state, so that no test sleeps for luck. What is bad about a network (loss,
 //! cuts, a slow link) is set with [`Testbed::impair`], the one place for it.
 //!
 //! It is not a simulator: time here is real, so runs differ. What must replay belongs into `peermon-sim`.
@@ -13,12 +13,17 @@
 //! assert!(took.is_ok());
 //! ```
 
+mod cluster;
 mod daemon;
+mod disk;
 mod impair;
 mod net;
 mod wait;
 
+pub use cluster::{Cluster, PORT};
 pub use daemon::{Daemon, Spec};
+pub use disk::SmallDisk;
 pub use impair::Impairment;
 pub use net::{Family, Host, Testbed, find};
-pub use wait::{Directory, say, wait_for};
+pub use rustix::process::Signal;
+pub use wait::{Directory, MARGIN, say, wait_for, within, within_since};

@@ -1,11 +1,12 @@
+use crate::disk;
 use crate::impair::{self, Impairment};
-use crate::wait::{PREFIX, say, unique_name};
+use crate::wait::{PREFIX, owner_is_gone, say, unique_name};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Which addresses hosts have.
@@ -146,8 +147,9 @@ impl Testbed {
         let host = &self.hosts[to];
         let deaf_to: Vec<String> = what.deaf_to.iter().map(|h| self.hosts[*h].mac()).collect();
         host.load_rules(&impair::rules(&what, &deaf_to))?;
-        if what.rate_bits != self.impairments[to].rate_bits {
-            impair::limit_rate(host, what.rate_bits)?;
+        let before = &self.impairments[to];
+        if (what.rate_bits, what.queue_bytes) != (before.rate_bits, before.queue_bytes) {
+            impair::limit_rate(host, &what)?;
         }
         self.impairments[to] = what;
         Ok(())
@@ -181,6 +183,38 @@ impl Testbed {
         self.impair_all(&Impairment::default())
     }
 
+    /// Takes the interface of host number `of` down, as an administrator or a broken driver does.
+    ///
+    /// # Errors
+    /// If `ip` refuses.
+    pub fn down(&mut self, of: usize) -> Result<()> {
+        in_namespace(&self.hosts[of].namespace, &["link", "set", "eth0", "down"])
+    }
+
+    /// Takes it up again. What the kernel forgot meanwhile, the IPv6 address and the routes, comes back as well.
+    ///
+    /// # Errors
+    /// As [`Testbed::down`].
+    pub fn up(&mut self, of: usize) -> Result<()> {
+        take_up(&self.hosts[of])
+    }
+
+    /// Gives the IPv4 address of host number `of` up for another one in the same network, 10.77.0.`last`, or for none.
+    ///
+    /// # Errors
+    /// As [`Testbed::down`].
+    pub fn move_to(&mut self, of: usize, last: Option<u8>) -> Result<()> {
+        let name = &self.hosts[of].namespace;
+        in_namespace(name, &["-4", "address", "flush", "dev", "eth0"])?;
+        match last {
+            None => Ok(()),
+            Some(last) => {
+                in_namespace(name, &["address", "add", &format!("10.77.0.{last}/24"), "dev", "eth0"])?;
+                in_namespace(name, &["route", "replace", "default", "dev", "eth0"])
+            }
+        }
+    }
+
     fn switch(&self) -> String {
         format!("{}-sw", self.name)
     }
@@ -203,12 +237,17 @@ fn connect(switch: &str, host: &Host) -> Result<()> {
     if host.family == Family::Both {
         in_namespace(name, &["address", "add", &format!("10.77.0.{}/24", host.index), "dev", "eth0"])?;
     }
-    // Without duplicate address detection the address can be used at once.
-    in_namespace(name, &["address", "add", &format!("{}/64", host.address_v6()), "dev", "eth0", "nodad"])?;
+    take_up(host)
+}
+
+fn take_up(host: &Host) -> Result<()> {
+    let name = &host.namespace;
     in_namespace(name, &["link", "set", "eth0", "up"])?;
+    // Without duplicate address detection the address can be used at once.
+    in_namespace(name, &["address", "replace", &format!("{}/64", host.address_v6()), "dev", "eth0", "nodad"])?;
     // Multicast without a route of its own follows the default route.
     if host.family == Family::Both {
-        in_namespace(name, &["route", "add", "default", "dev", "eth0"])?;
+        in_namespace(name, &["route", "replace", "default", "dev", "eth0"])?;
     }
     Ok(())
 }
@@ -222,15 +261,15 @@ fn turn() -> Result<File> {
     Ok(file)
 }
 
-/// Removes what test runs left that were killed: namespaces with our prefix whose process is gone, and what runs in them.
+/// Removes what test runs left that were killed: namespaces with our prefix whose process is gone, what runs in them, and disks.
 fn remove_leftovers() {
     for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if owner_is_gone(&name) {
             remove_namespace(&name);
         }
     }
+    disk::remove_leftovers();
 }
 
 fn remove_namespace(name: &str) {

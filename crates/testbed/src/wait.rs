@@ -22,6 +22,29 @@ pub fn wait_for(what: &str, timeout: Duration, mut look: impl FnMut() -> Result<
     }
 }
 
+/// How many times a bound a busy machine may need before a test fails: a bound is printed beside what was measured, and only
+/// this many times the bound is an error.
+pub const MARGIN: u32 = 4;
+
+/// Waits for a state and prints how long that took beside how long it may take.
+///
+/// # Errors
+/// After [`MARGIN`] times the bound.
+pub fn within(bound: Duration, what: &str, look: impl FnMut() -> Result<(), String>) -> Result<()> {
+    within_since(Instant::now(), bound, what, look)
+}
+
+/// As [`within`], counted from a moment that has passed.
+///
+/// # Errors
+/// As [`within`], but the margin counts from now.
+pub fn within_since(start: Instant, bound: Duration, what: &str, look: impl FnMut() -> Result<(), String>) -> Result<()> {
+    wait_for(what, bound * MARGIN, look)?;
+    let took = start.elapsed();
+    say(&format!("measured: {what}: {:.2} s (bound {:.1} s)", took.as_secs_f64(), bound.as_secs_f64()));
+    Ok(())
+}
+
 /// A directory for one test. It is removed when dropped, but kept and named if the test fails.
 #[derive(Debug)]
 pub struct Directory {
@@ -63,6 +86,12 @@ pub(crate) const PREFIX: &str = "pmt";
 pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whether a name is one of ours whose process has ended.
+pub(crate) fn owner_is_gone(name: &str) -> bool {
+    let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse::<u32>().ok());
+    owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// One line for whoever reads the test's output: what was skipped and why, or what was measured. Unlike `println!`, it is shown

@@ -1,6 +1,7 @@
 //! The test bed itself: what it says about the network is so.
 
-use peermon_testbed::{Family, Host, Impairment, Testbed, say};
+use peermon_testbed::{Directory, Family, Host, Impairment, SmallDisk, Testbed, say, wait_for};
+use std::time::Duration;
 
 /// Sends datagrams to a port where nobody listens, and returns how many arrived there.
 fn arrive(from: &Host, to: &Host, count: usize) -> usize {
@@ -49,4 +50,37 @@ fn hosts_hear_each_other_as_told() {
     assert!(a.run(&["tc", "qdisc", "show", "dev", "eth0"]).expect("tc").contains("rate 1Mbit"));
     bed.heal().expect("heals");
     assert!(!a.run(&["tc", "qdisc", "show", "dev", "eth0"]).expect("tc").contains("tbf"));
+
+    bed.down(1).expect("down");
+    assert_eq!((arrive(&a, &b, 20), arrive(&a, &c, 20)), (0, 20), "b has no network");
+    bed.up(1).expect("up");
+    wait_for("b to be found again", Duration::from_secs(20), || match arrive(&a, &b, 5) {
+        5 => Ok(()),
+        n => Err(format!("{n} of 5 arrived")),
+    })
+    .expect("b is back");
+    let has = |text: &str| b.run(&["ip", "-4", "address", "show", "dev", "eth0"]).expect("ip").contains(text);
+    bed.move_to(1, Some(33)).expect("another address");
+    assert!(has("10.77.0.33/24") && !has("10.77.0.2/24"));
+    bed.move_to(1, None).expect("no address");
+    assert!(!has("10.77.0"));
+}
+
+#[test]
+fn a_small_disk_is_full_as_told() {
+    let directory = Directory::new().expect("a directory");
+    let path = directory.path().join("disk");
+    let disk = match SmallDisk::mount(&path, 64 * 1024) {
+        Ok(disk) => disk,
+        Err(e) => return say(&format!("skipped: {e:#}")),
+    };
+    let write = || std::fs::write(path.join("file"), [1; 4096]).map_err(|e| e.kind());
+    assert_eq!(write(), Ok(()));
+    std::fs::remove_file(path.join("file")).expect("it is there");
+    disk.fill().expect("filled");
+    assert_eq!(write(), Err(std::io::ErrorKind::StorageFull));
+    disk.make_room().expect("room");
+    assert_eq!(write(), Ok(()));
+    drop(disk);
+    assert!(!path.join("file").exists(), "it is gone");
 }
