@@ -312,6 +312,8 @@ fn two_hundred_nodes_meet_the_figures() {
     let mean = tx.iter().sum::<f64>() / 200.0;
     println!("200 nodes: age {:.3} / {:.3} / {:.3}, {mean:.0} B/s", ages.mean(), ages.quantile(0.99), ages.max());
     assert!(ages.mean() < 0.54 && ages.quantile(0.99) < 1.05 && ages.max() < 1.3, "{} {}", ages.mean(), ages.quantile(0.99));
+    let busiest = tx.iter().copied().fold(0.0, f64::max) / mean;
+    assert!(busiest < 1.5, "the busiest sends {busiest} times the mean");
     assert!(mean < 5_000.0, "{mean} B/s");
     assert_eq!(told_down(&world), 0);
     world.check_all();

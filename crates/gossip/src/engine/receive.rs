@@ -185,7 +185,7 @@ impl Engine {
                         news |= self.receive_row(now, l, &row, explorers.contains(&row.handle));
                     }
                 }
-                section::PRUNE => self.read_prunes(l, body)?,
+                section::PRUNE => self.read_prunes(now, l, body)?,
                 section::GRAFT => self.read_grafts(now, l, body)?,
                 section::ALARM => self.read_alarms(now, l, body)?,
                 section::HASH => self.read_hash(now, l, body)?,

@@ -161,16 +161,19 @@ impl Engine {
         }
     }
 
-    pub(super) fn read_prunes(&mut self, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
+    pub(super) fn read_prunes(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let mut gaps = Gaps::default();
         while !r.is_empty() {
             let theirs = gaps.read(&mut r)?;
             let link = self.link(l);
-            if let Meaning::Member(o) = link.meaning(theirs)
-                && (o != ME || !(link.ring || link.peer_ring))
-            {
-                link.eager.clear(o);
-                link.unmark(o);
+            match link.meaning(theirs) {
+                Meaning::Member(o) if o != ME || !(link.ring || link.peer_ring) => {
+                    link.eager.clear(o);
+                    link.unmark(o);
+                }
+                Meaning::Member(_) => {}
+                // else the peer would prune in vain for ever
+                Meaning::Unknown | Meaning::Awaited(_) => link.tell_unknown(theirs, now),
             }
         }
         Ok(())
