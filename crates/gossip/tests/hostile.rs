@@ -161,7 +161,11 @@ fn a_stranger_with_another_key_is_refused() {
     let mut stranger = engine(4, 8, vec![address(1)]);
     stranger.handle_timeout(scene.now);
     let hello = stranger.poll_transmit().expect("it asks its seed");
-    assert_eq!(scene.give(address(4), hello.payload), ["gossip.dropped.forged"]);
+    assert_eq!(scene.give(address(4), hello.payload.clone()), ["gossip.dropped.key"]);
+    // a key that happens to have the same id does not help
+    let mut same_id = hello.payload;
+    same_id[1] = ClusterKey::new([9; 32]).id();
+    assert_eq!(scene.give(address(4), same_id), ["gossip.dropped.forged"]);
     assert_eq!(scene.table(), before);
     assert!(scene.engines[0].poll_transmit().is_none(), "it is not even answered");
 }

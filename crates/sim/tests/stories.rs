@@ -207,7 +207,7 @@ fn another_key_is_another_cluster() {
         let all = world.hosts[i].node.as_ref().expect("it runs").counters();
         all.iter().find(|c| c.0 == name).map(|c| c.1)
     };
-    assert!(count(0, "gossip.dropped.forged").expect("it is counted") > 3);
+    assert!(count(0, "gossip.dropped.key").expect("it is counted") > 3);
 }
 
 #[test]
