@@ -23,7 +23,9 @@ pub(super) fn check(c: &Config) -> Result<(), ConfigError> {
         && !http.ip().is_loopback()
         && c.api.token_file.is_none()
     {
-        return wrong(format!("api.http is {http}, which others can reach; give api.token_file (--token-file) too, or listen on 127.0.0.1"));
+        return wrong(format!(
+            "api.http is {http}, which others can reach; give api.token_file (--token-file) too, or listen on 127.0.0.1"
+        ));
     }
     if let Some(a) = c.gossip.advertise.iter().find(|a| a.ip().is_unspecified() || a.port() == 0) {
         return wrong(format!("gossip.advertise holds {a}, which nobody can send to; name an address and a port"));
