@@ -264,6 +264,8 @@ fn a_daemon_that_was_stopped_comes_back_and_blames_nobody() {
         within_since(go_on, JOIN, "everything is fresh", || {
             (0..4).try_for_each(|i| fresh(c, i, 2)).and_then(|()| (0..4).try_for_each(|i| fresh(c, 2, i)))
         })?;
+        // Who wrongly took the others for silent would say so within this time.
+        holds_until(go_on, ALONE, "all stay", || c.all_see_all())?;
         counted(c, 2, "gossip.stalls", 1).map_err(anyhow::Error::msg)?;
         watch.nobody_was_down_but("node-3")
     });
