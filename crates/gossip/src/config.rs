@@ -132,6 +132,11 @@ pub(crate) mod constants {
     pub(crate) const BURST: f64 = 32.0;
     /// First contacts answered per second: each costs one decryption and one hash.
     pub(crate) const HELLOS_PER_SECOND: u32 = 500;
+    /// How long a refused node is not asked about again, and how many such are remembered.
+    pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(60);
+    pub(crate) const REFUSED_MAX: usize = 4_096;
+    /// Datagrams a second that may prove to be no first contacts: each costs one decryption.
+    pub(crate) const STRANGE_PER_SECOND: u32 = 5_000;
     /// How long a cookie's time slot is.
     pub(crate) const COOKIE_SLOT: Duration = Duration::from_secs(30);
     /// Interval between two announcements on the discovery group.

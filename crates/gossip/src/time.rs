@@ -26,8 +26,11 @@ impl Version {
     /// Nothing is known. A real row may carry it once in two years; it is then sent whole, which is harmless.
     pub const NONE: Version = Version(0);
 
-    /// Whether this version is newer than the other.
+    /// Whether this version is newer than the other. Every real version is newer than none.
     pub fn newer_than(self, other: Version) -> bool {
+        if other == Version::NONE || self == Version::NONE {
+            return self != other && other == Version::NONE;
+        }
         self.ticks_since(other) > 0
     }
 
@@ -65,6 +68,7 @@ mod tests {
         let (old, new) = (Version(u32::MAX - 1), Version(3));
         assert!(new.newer_than(old) && !old.newer_than(new) && !new.newer_than(new));
         assert_eq!(new.ticks_since(old), 5);
+        assert!(Version(u32::MAX / 2 + 9).newer_than(Version::NONE) && !Version::NONE.newer_than(old));
     }
 
     #[test]

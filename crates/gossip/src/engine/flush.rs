@@ -41,10 +41,13 @@ impl Engine {
         }
         let urgent = !self.link(l).alarms.is_empty() || owes_ack;
         self.refill(now);
-        if self.tokens < 0.0 && !urgent && self.link(l).has_work() {
+        let spent = self.tokens < 0.0 && self.link(l).has_work();
+        if spent {
             self.counters.dropped_rate += 1;
             self.link(l).flush_by(now + Duration::from_millis(50));
-            return;
+            if !urgent {
+                return;
+            }
         }
         // rows newest first would starve none: all of a wave's rows have one version
         let mut dirty = self.link(l).take_dirty();
@@ -66,9 +69,12 @@ impl Engine {
                 ..Draft::default()
             };
             self.put_small(l, &mut d);
-            self.put_records(l, &mut d);
-            next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
-            self.put_handles(l, &mut d, &mut prunes, &mut grafts);
+            // alarms and acknowledgements go in any case; the rest waits when the byte rate is spent
+            if !spent {
+                self.put_records(l, &mut d);
+                next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
+                self.put_handles(l, &mut d, &mut prunes, &mut grafts);
+            }
             if d.body.is_empty() {
                 break;
             }
@@ -130,6 +136,10 @@ impl Engine {
         while let Some(h) = self.link(l).take_record() {
             let Some(m) = self.members.get(h) else { continue };
             if section_header(1000) + 1 + m.signed.len() > d.left() {
+                // a record for which even an empty packet has no room must not hold up all others
+                if d.body.is_empty() {
+                    continue;
+                }
                 self.link(l).mark_record(h);
                 return;
             }

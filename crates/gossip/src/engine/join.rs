@@ -30,8 +30,12 @@ struct Seed {
 struct Asked {
     to: SocketAddr,
     at: Instant,
+    /// Its answer repeats this.
+    token: u64,
     /// After a cut: tell each other what is fresh.
     heal: bool,
+    /// A busy member named this one: it is greeted in any case.
+    redirected: bool,
 }
 
 #[derive(Debug)]
@@ -43,12 +47,21 @@ pub(crate) struct Contacts {
     heal_at: Instant,
     /// First contacts answered in the second that began then.
     answered: (Instant, u32),
+    /// First contacts opened in that second, authentic or not.
+    opened: u32,
 }
 
 impl Contacts {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
-        let mut contacts =
-            Contacts { seeds: Vec::new(), asked: Vec::new(), next: now, announce_at: now, heal_at: now, answered: (now, 0) };
+        let mut contacts = Contacts {
+            seeds: Vec::new(),
+            asked: Vec::new(),
+            next: now,
+            announce_at: now,
+            heal_at: now,
+            answered: (now, 0),
+            opened: 0,
+        };
         contacts.add(&config.seeds, now);
         contacts
     }
@@ -86,17 +99,25 @@ impl Engine {
 
     /// Asks whoever is at an address for a cookie.
     pub(super) fn ask(&mut self, now: Instant, to: SocketAddr, heal: bool) {
+        self.ask_as(now, to, heal, false);
+    }
+
+    fn ask_as(&mut self, now: Instant, to: SocketAddr, heal: bool, redirected: bool) {
         self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME && a.to != to);
         if self.contacts.asked.len() >= ASKED_MAX {
             self.contacts.asked.remove(0);
         }
-        self.contacts.asked.push(Asked { to, at: now, heal });
+        self.secrets_used += 1;
+        let mut token = [0; 8];
+        token.copy_from_slice(&super::derived(&self.secret, b"token", self.secrets_used)[..8]);
+        let token = u64::from_le_bytes(token);
+        self.contacts.asked.push(Asked { to, at: now, token, heal, redirected });
         let from = self.introduction(now);
         // whoever was away while the key changed may know only an older one, or another one made in the other half of a cut
         let held: Vec<u8> = self.keyring.iter().map(|k| k.0).collect();
         let pick = self.rng.below(2 * held.len());
         let key = held.get(pick).copied().unwrap_or(self.keyring.sending());
-        self.send_hello(Destination::Peer(to), key, &Hello::Ask { from });
+        self.send_hello(Destination::Peer(to), key, &Hello::Ask { from, token });
     }
 
     /// Contacts that are due: seeds, a lost member, an announcement.
@@ -161,7 +182,7 @@ impl Engine {
         self.contacts.heal_at = now + c::HEAL_RETRY.0 / 2 + self.jitter(c::HEAL_RETRY.0);
         let lost: Vec<_> =
             self.members.iter().filter(|(_, m)| m.state == MemberState::Down && m.heal_at <= now).map(|(h, _)| h).collect();
-        if lost.is_empty() || self.config.listen_only {
+        if lost.is_empty() {
             return;
         }
         let h = lost[self.rng.below(lost.len())];
@@ -189,9 +210,11 @@ impl Engine {
         let second = Duration::from_secs(1);
         if now - self.contacts.answered.0 >= second {
             self.contacts.answered = (now, 0);
+            self.contacts.opened = 0;
         }
-        self.contacts.answered.1 += 1;
-        if self.contacts.answered.1 > c::HELLOS_PER_SECOND {
+        // strangers without a key must not use up what members and joiners may ask
+        self.contacts.opened += 1;
+        if self.contacts.opened > c::STRANGE_PER_SECOND {
             self.counters.dropped_hello_rate += 1;
             return;
         }
@@ -210,11 +233,18 @@ impl Engine {
         if self.leaving {
             return;
         }
+        if kind == Kind::Hello {
+            self.contacts.answered.1 += 1;
+            if self.contacts.answered.1 > c::HELLOS_PER_SECOND {
+                self.counters.dropped_hello_rate += 1;
+                return;
+            }
+        }
         match hello {
-            Hello::Ask { from: who } => self.answer(now, from, key, &who),
-            Hello::Cookie { from: who, asker_salt, cookie, others } => {
+            Hello::Ask { from: who, token } => self.answer(now, from, key, &who, token),
+            Hello::Cookie { from: who, asker_salt, token, cookie, others } => {
                 if asker_salt == self.me.salt && who.half.id != self.me.id {
-                    self.answered(now, from, key, &who, cookie, &others);
+                    self.answered(now, from, key, &who, token, cookie, &others);
                 } else {
                     self.counters.dropped_cookie += 1;
                 }
@@ -231,16 +261,18 @@ impl Engine {
         }
     }
 
-    fn answer(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction) {
+    fn answer(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, token: u64) {
         if who.half.salt == self.me.salt {
-            // this node is among its own seeds
-            self.contacts.seeds.retain(|s| s.addr != from);
+            // this node is among its own seeds; a reflected question must not rid it of another one
+            if self.record().addresses.contains(&from) {
+                self.contacts.seeds.retain(|s| s.addr != from);
+            }
             return;
         }
         let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
         let cookie = self.cookies.cookie(slot, &asker(from, who));
         let others = if self.is_busy() { self.some_members() } else { Vec::new() };
-        let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, cookie, others };
+        let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, token, cookie, others };
         self.send_hello(Destination::Peer(from), key, &hello);
     }
 
@@ -262,12 +294,20 @@ impl Engine {
     }
 
     /// Somebody answered: greet it, or ask another one whom it names.
-    fn answered(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, cookie: [u8; 16], others: &[SocketAddr]) {
+    #[allow(clippy::too_many_arguments)] // the parts of one answer
+    fn answered(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        key: u8,
+        who: &Introduction,
+        token: u64,
+        cookie: [u8; 16],
+        others: &[SocketAddr],
+    ) {
         self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME);
-        // a host with several addresses may answer from another one
-        let Some(i) =
-            self.contacts.asked.iter().position(|a| a.to == from).or(if self.contacts.asked.is_empty() { None } else { Some(0) })
-        else {
+        // by token, not by address: a host with several addresses may answer from another one
+        let Some(i) = self.contacts.asked.iter().position(|a| a.token == token) else {
             self.counters.dropped_cookie += 1;
             return;
         };
@@ -282,9 +322,9 @@ impl Engine {
         self.contacts.next = self.contacts.next.min(now + c::SEED_RETRY.0);
         self.step_clock(now, who.time);
         let usable: Vec<SocketAddr> = others.iter().copied().filter(|a| self.is_usable(a)).collect();
-        if self.members.len() == 1 && !usable.is_empty() {
+        if self.members.len() == 1 && !usable.is_empty() && !asked.redirected {
             let to = usable[self.rng.below(usable.len())];
-            self.ask(now, to, false);
+            self.ask_as(now, to, false, true);
             return;
         }
         let member = self.members.handle(nid);

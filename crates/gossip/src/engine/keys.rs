@@ -16,6 +16,15 @@ pub(crate) struct Rotation {
     offered: Option<Instant>,
 }
 
+impl Rotation {
+    /// Where a keyring found at the start, or given by an administrator, stands.
+    pub(crate) fn of(keyring: &Keyring, now: Instant) -> Self {
+        let (newest, sending) = (keyring.newest(), keyring.sending());
+        let retired = keyring.iter().map(|k| k.0).filter(|id| *id != newest && *id != sending).map(|id| (id, now)).collect();
+        Rotation { installed: (newest != sending).then_some(now), retired, offered: None }
+    }
+}
+
 impl Engine {
     /// The keys held now.
     pub fn keyring(&self) -> &Keyring {
@@ -24,7 +33,7 @@ impl Engine {
 
     /// Replaces all keys: an administrator changed the key file.
     pub fn set_keyring(&mut self, now: Instant, keyring: Keyring) {
-        self.rotation = Rotation { installed: (keyring.newest() != keyring.sending()).then_some(now), ..Rotation::default() };
+        self.rotation = Rotation::of(&keyring, now);
         self.keyring = keyring;
         self.links.iter_mut().flatten().for_each(super::Link::forget_keys);
         let record = self.record().clone();
@@ -47,6 +56,7 @@ impl Engine {
         if self.keyring.iter().count() >= Keyring::KEYS_MAX {
             let oldest = self.keyring.iter().map(|k| k.0).find(|k| *k != self.keyring.sending());
             oldest.map_or(Ok(()), |k| self.keyring.remove(k))?;
+            self.links.iter_mut().flatten().for_each(super::Link::forget_keys);
         }
         self.keyring.install(generation, key)?;
         if self.keyring.newest() != self.keyring.sending() {
@@ -79,7 +89,13 @@ impl Engine {
                 self.keyring.send_with(newest).expect("the newest key is held");
                 self.rotation.installed = None;
                 if old != newest {
-                    self.rotation.retired.push((old, now));
+                    let rest: Vec<u8> = self.keyring.iter().map(|k| k.0).filter(|id| *id != newest).collect();
+                    self.rotation.retired.retain(|k| rest.contains(&k.0));
+                    for id in rest {
+                        if !self.rotation.retired.iter().any(|k| k.0 == id) {
+                            self.rotation.retired.push((id, now));
+                        }
+                    }
                     self.events.push_back(Event::Keyring(self.keyring.clone()));
                 }
             }
@@ -93,6 +109,7 @@ impl Engine {
                 let member = self.link(l).member;
                 let lacks = member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record.key_held != newest);
                 let link = self.link(l);
+                let lacks = lacks || (link.listener && link.peer_key != newest);
                 if lacks && !link.once.iter().any(|s| s.0 == section::KEY) {
                     link.once.push((section::KEY, body.clone()));
                     link.flush_by(now);
@@ -104,6 +121,7 @@ impl Engine {
         for id in expired {
             self.rotation.retired.retain(|k| k.0 != id);
             if self.keyring.remove(id).is_ok() {
+                self.links.iter_mut().flatten().for_each(super::Link::forget_keys);
                 self.events.push_back(Event::Keyring(self.keyring.clone()));
             }
         }

@@ -182,6 +182,7 @@ impl Link {
     }
 
     pub(crate) fn unmark(&mut self, h: Handle) {
+        self.explore.clear(h);
         self.dirty_bits.clear(h);
     }
 
@@ -251,6 +252,20 @@ impl Link {
         }
     }
 
+    /// Nothing is known of what the peer has.
+    pub(crate) fn forget_known(&mut self) {
+        self.known.clear();
+        self.unacked.iter_mut().for_each(|s| s.rows.clear());
+    }
+
+    /// What is on its way about this handle will not count when it is acknowledged.
+    pub(crate) fn forget_sent(&mut self, h: Handle) {
+        for s in &mut self.unacked {
+            s.rows.retain(|r| r.0 != h);
+            s.dict.retain(|d| *d != h);
+        }
+    }
+
     /// The peer has exactly this version.
     pub(crate) fn put_known(&mut self, h: Handle, v: Version) {
         let i = h as usize;
@@ -279,9 +294,13 @@ impl Link {
 
     /// Asks the peer to tell a handle anew, once a second at most.
     pub(crate) fn tell_unknown(&mut self, peer_handle: u16, now: Instant) {
-        self.unknown_told.retain(|(_, at)| now - *at < Duration::from_secs(1));
-        // 256 a second are enough to recover a link whose state was lost
-        if self.unknown_told.len() < 256 && !self.unknown_told.iter().any(|(h, _)| *h == peer_handle) {
+        // 256 a second are enough to recover a link whose state was lost; the first is the oldest
+        let lately = |at: Instant| now - at < Duration::from_secs(1);
+        if self.unknown_told.len() >= 256 && self.unknown_told.first().is_some_and(|(_, at)| lately(*at)) {
+            return;
+        }
+        self.unknown_told.retain(|(_, at)| lately(*at));
+        if !self.unknown_told.iter().any(|(h, _)| *h == peer_handle) {
             self.unknown_told.push((peer_handle, now));
             self.unknown.push(peer_handle);
         }

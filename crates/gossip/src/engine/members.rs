@@ -167,6 +167,10 @@ impl Members {
         self.slots.iter().enumerate().filter_map(|(i, m)| Some((i as Handle, m.as_ref()?)))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Handle, &mut Member)> {
+        self.slots.iter_mut().enumerate().filter_map(|(i, m)| Some((i as Handle, m.as_mut()?)))
+    }
+
     pub(crate) fn insert(&mut self, member: Member) -> Handle {
         let h = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);

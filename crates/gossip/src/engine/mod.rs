@@ -31,7 +31,7 @@ use overlay::Overlay;
 use peermon_model::vitals::SLOTS;
 use peermon_model::{Incarnation, Instant, MemberState, NodeId, NodeName, Record, Sequence};
 use peermon_trust::{CookieJar, Half, Keyring, NodeKey};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -119,6 +119,7 @@ pub(crate) struct Own {
     explore_at: u32,
     /// Clashes with another life under this key.
     clashes: u32,
+    clashed_at: Instant,
 }
 
 /// Membership and dissemination of one node.
@@ -148,6 +149,8 @@ pub struct Engine {
     contacts: Contacts,
     own: Own,
     set_hash: u64,
+    /// Nodes whose records were refused, and when.
+    refused: BTreeMap<u64, Instant>,
     /// Bytes that may still be sent now, and since when.
     tokens: f64,
     tokens_at: Instant,
@@ -203,7 +206,7 @@ impl Engine {
         let mut engine = Engine {
             contacts: Contacts::new(&config, now),
             key,
-            rotation: Rotation::default(),
+            rotation: Rotation::of(&keyring, now),
             keyring,
             me,
             members,
@@ -224,7 +227,9 @@ impl Engine {
                 published: 0,
                 explore_at: c::EXPLORE.0,
                 clashes: 0,
+                clashed_at: now,
             },
+            refused: BTreeMap::new(),
             set_hash: if config.listen_only { 0 } else { set_hash },
             tokens: config.rate_max * c::BURST,
             tokens_at: now,

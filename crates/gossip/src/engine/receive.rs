@@ -12,6 +12,9 @@ use peermon_trust::ReplayWindow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Microseconds of a clock step after which versions from before do not compare with versions from after: 2^30 ticks.
+const VERSIONS_APART: u64 = (1 << 30) * 15_625;
+
 impl Engine {
     /// Finds out who sent a packet and opens it; a member's first packet opens a link.
     pub(super) fn open<'a>(
@@ -144,9 +147,19 @@ impl Engine {
 
     /// Steps the cluster clock forward if a peer's is far ahead.
     pub(super) fn step_clock(&mut self, now: Instant, theirs: ClusterTime) {
+        let step = theirs.0.saturating_sub(self.clock.at(now).0);
         if self.clock.step_to(theirs, now) {
             self.counters.clock_steps += 1;
             self.own.whole = true;
+            // Serial numbers compare over half their range only: after half a year's step all rows held count as none.
+            if step > VERSIONS_APART {
+                for (_, m) in self.members.iter_mut() {
+                    m.version = Version::NONE;
+                    m.down_at = Version::NONE;
+                    m.accused = Default::default();
+                }
+                self.links.iter_mut().flatten().for_each(super::Link::forget_known);
+            }
             self.links.iter_mut().flatten().for_each(|l| l.offsets.clear());
             self.schedule_wave(now);
             self.republish(now);
@@ -165,9 +178,12 @@ impl Engine {
 
     fn sections(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let mut news = false;
+        let mut rows_left = self.config.members_max;
+        let peer = self.link(l).peer;
         let mut explorers: Vec<u16> = Vec::new();
         while let Some((kind, body)) = packet::next_section(&mut r)? {
-            if self.link_if(l).is_none() {
+            // a section may have ended the link, and another one may have taken its slot
+            if self.link_if(l).is_none_or(|x| x.peer != peer) {
                 return Ok(());
             }
             match kind {
@@ -182,6 +198,7 @@ impl Engine {
                 section::ROWS => {
                     for row in RowReader::new(body)? {
                         let row = row?;
+                        rows_left = rows_left.checked_sub(1).ok_or(Malformed("more rows than there can be members"))?;
                         news |= self.receive_row(now, l, &row, explorers.contains(&row.handle));
                     }
                 }
@@ -211,6 +228,9 @@ impl Engine {
         while !r.is_empty() {
             let theirs = u16::try_from(r.varint()?).map_err(|_| Malformed("a handle is too large"))?;
             let nid = r.u64()?;
+            if usize::from(theirs) > self.config.members_max {
+                return Err(Malformed("a handle is too large"));
+            }
             let meaning = self.members.handle(nid).map_or(Meaning::Awaited(nid), Meaning::Member);
             self.link(l).put_meaning(theirs, meaning);
         }
@@ -224,6 +244,7 @@ impl Engine {
             let h = gaps.read(&mut r)?;
             if self.members.get(h).is_some() {
                 let link = self.link(l);
+                link.forget_sent(h);
                 link.dict_acked.clear(h);
                 link.put_known(h, Version::NONE);
                 link.mark_record(h);

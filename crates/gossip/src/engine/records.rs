@@ -126,6 +126,7 @@ impl Engine {
         let full = known.is_none() && self.members.len() >= self.config.members_max.min(usize::from(u16::MAX));
         if record.listen_only || !allowed || full {
             self.counters.dropped_refused += 1;
+            self.note_refused(nid, now);
             return None;
         }
         if !record::is_signed(&record, signed) {
@@ -141,6 +142,18 @@ impl Engine {
         let r = &m.record;
         self.events.push_back(Event::Record { id: r.id, name: r.name.clone(), incarnation: r.incarnation, sequence: r.sequence });
         Some(h)
+    }
+
+    /// Nodes refused lately need not be asked about again and again.
+    fn note_refused(&mut self, nid: u64, now: Instant) {
+        self.refused.retain(|_, at| now - *at < c::REFUSED_FOR);
+        if self.refused.len() < c::REFUSED_MAX {
+            self.refused.insert(nid, now);
+        }
+    }
+
+    pub(super) fn is_refused(&self, nid: u64, now: Instant) -> bool {
+        self.refused.get(&nid).is_some_and(|at| now - *at < c::REFUSED_FOR)
     }
 
     fn admit(&mut self, now: Instant, record: Record, signed: &[u8], down: bool) -> Handle {
@@ -205,7 +218,12 @@ impl Engine {
         if told.salt == self.me.salt || told.rank() < mine.rank() || !record::is_signed(told, signed) {
             return;
         }
+        if self.own.clashes > 0 && now - self.own.clashed_at < std::time::Duration::from_secs(1) {
+            // two machines that outrank each other must not do so at the network's speed
+            return;
+        }
         self.own.clashes += 1;
+        self.own.clashed_at = now;
         // of two machines with one key, the one with the lower salt gives way
         if self.own.clashes >= c::DUPLICATE_CLASHES && self.me.salt < told.salt {
             self.events.push_back(Event::DuplicateId { addresses: told.addresses.clone() });

@@ -18,9 +18,13 @@ impl Engine {
         self.counters.rows_received += 1;
         let o = match self.link(l).meaning(row.handle) {
             Meaning::Member(o) => o,
+            Meaning::Awaited(nid) if self.is_refused(nid, now) => return false,
             Meaning::Unknown | Meaning::Awaited(_) => {
-                self.link(l).tell_unknown(row.handle, now);
-                self.link(l).flush_by(now + c::HOLD_URGENT);
+                let link = self.link(l);
+                // its next row may build on this one, which is lost: only a new word on the handle will do
+                link.put_meaning(row.handle, Meaning::Unknown);
+                link.tell_unknown(row.handle, now);
+                link.flush_by(now + c::HOLD_URGENT);
                 return false;
             }
         };
@@ -191,7 +195,8 @@ impl Engine {
             let (version, up) = (self.members.at(o).version, self.members.at(o).is_up());
             let link = self.link(l);
             link.eager.set(o);
-            // the peer says what it has, so this replaces what was believed
+            // the peer says what it has, so this replaces what was believed, and what is on its way does not count
+            link.unacked.iter_mut().for_each(|s| s.rows.retain(|r| r.0 != o));
             link.put_known(o, has);
             if up && version != Version::NONE && (has == Version::NONE || version.newer_than(has)) {
                 link.mark(o);

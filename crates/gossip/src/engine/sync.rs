@@ -46,13 +46,16 @@ impl Engine {
     pub(super) fn read_hash(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let theirs = r.u64()?;
         let equal = theirs == self.set_hash;
+        let refusing = !self.refused.is_empty();
         let link = self.link(l);
         if equal {
             link.hash_differs = 0;
             return Ok(());
         }
-        link.hash_differs += 1;
-        if link.hash_differs >= PATIENCE {
+        link.hash_differs = link.hash_differs.saturating_add(1);
+        // with refused nodes about, the fingerprints never agree
+        let patience = if refusing { PATIENCE * 15 } else { PATIENCE };
+        if link.hash_differs >= patience {
             link.hash_differs = 0;
             self.query(now, l, 0, 0);
         }
@@ -130,6 +133,9 @@ impl Engine {
             let rank = (Incarnation(r.u32()?), Sequence(r.u32()?));
             listed.push(nid);
             let Some(h) = self.members.handle(nid) else {
+                if self.is_refused(nid, now) {
+                    continue;
+                }
                 want.extend_from_slice(&nid.to_le_bytes());
                 continue;
             };

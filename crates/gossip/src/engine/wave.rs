@@ -106,7 +106,7 @@ impl Engine {
         let explores = own.published >= own.explore_at;
         if explores {
             // spread, so that a cluster started at once does not explore at once
-            let next = (own.published * c::EXPLORE.1).min(own.published + c::EXPLORE.2);
+            let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(c::EXPLORE.2));
             own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
         }
         let hash = self.set_hash.to_le_bytes();
@@ -178,18 +178,22 @@ impl Engine {
     pub(super) fn housekeep(&mut self, now: Instant) {
         self.housekeep_at = now + Duration::from_secs(1);
         self.tend_keys(now);
+        if !self.config.listen_only {
+            self.recompute(now);
+        }
         let idle = c::IDLE_PERIODS * self.config.period.max(Duration::from_millis(500));
+        let listening = self.config.listen_only;
         for l in self.link_indices() {
             let link = self.link(l);
             let wanted = link.ring || link.peer_ring;
             let unheard = now - link.last_heard > idle;
             if link.listener || link.member.is_none() || wanted {
                 let patience = if link.ever_heard { idle * 2 } else { idle };
-                if !link.ring && now - link.last_heard > patience {
+                if (!link.ring || listening) && now - link.last_heard > patience {
                     self.drop_link(now, l);
                 }
             } else if now - link.opened > c::RETIRE_AFTER {
-                if unheard && !link.has_work() {
+                if unheard && (link.is_stalled() || !link.has_work()) {
                     self.drop_link(now, l);
                 } else {
                     self.retire(now, l);

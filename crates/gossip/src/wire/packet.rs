@@ -262,9 +262,10 @@ fn addresses(r: &mut Reader<'_>, most: usize) -> Result<Vec<SocketAddr>, Malform
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Hello<'a> {
     /// May I talk to you? As long as its answer, so that nobody is amplified.
-    Ask { from: Introduction },
+    Ask { from: Introduction, token: u64 },
     /// Prove that you receive where you send from. With `others`: or rather ask one of these members, I serve many now.
-    Cookie { from: Introduction, asker_salt: [u8; 16], cookie: [u8; COOKIE_BYTES], others: Vec<SocketAddr> },
+    /// It repeats the question's token, so that an old answer serves no new question.
+    Cookie { from: Introduction, asker_salt: [u8; 16], token: u64, cookie: [u8; COOKIE_BYTES], others: Vec<SocketAddr> },
     /// Here is the proof, and who I am.
     Greet { from: Introduction, cookie: [u8; COOKIE_BYTES], wants_table: bool, signed: &'a [u8] },
     /// I am here (on the discovery group).
@@ -282,14 +283,16 @@ impl<'a> Hello<'a> {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Hello::Ask { from } => {
+            Hello::Ask { from, token } => {
                 from.write(out);
                 out.push(0);
+                out.extend_from_slice(&token.to_le_bytes());
                 out.extend_from_slice(&[0; 16 + COOKIE_BYTES + OTHERS_MAX * ADDRESS_BYTES_MAX]);
             }
-            Hello::Cookie { from, asker_salt, cookie, others } => {
+            Hello::Cookie { from, asker_salt, token, cookie, others } => {
                 from.write(out);
                 out.extend_from_slice(asker_salt);
+                out.extend_from_slice(&token.to_le_bytes());
                 out.extend_from_slice(cookie);
                 out.push(others.len().min(OTHERS_MAX) as u8);
                 others.iter().take(OTHERS_MAX).for_each(|a| put_address(out, a));
@@ -312,12 +315,16 @@ impl<'a> Hello<'a> {
         let mut r = Reader(body);
         let from = Introduction::read(&mut r)?;
         Ok(match kind {
-            Kind::Cookie => {
-                Hello::Cookie { from, asker_salt: r.array()?, cookie: r.array()?, others: addresses(&mut r, OTHERS_MAX)? }
-            }
+            Kind::Cookie => Hello::Cookie {
+                from,
+                asker_salt: r.array()?,
+                token: r.u64()?,
+                cookie: r.array()?,
+                others: addresses(&mut r, OTHERS_MAX)?,
+            },
             Kind::Announce => Hello::Announce { from, addresses: addresses(&mut r, 4)? },
             _ => match r.u8()? {
-                0 => Hello::Ask { from },
+                0 => Hello::Ask { from, token: r.u64()? },
                 flags => Hello::Greet { from, cookie: r.array()?, wants_table: flags & 2 != 0, signed: r.0 },
             },
         })
@@ -355,10 +362,11 @@ mod tests {
             out.len()
         };
         assert!(
-            len(Hello::Ask { from })
+            len(Hello::Ask { from, token: 7 })
                 >= len(Hello::Cookie {
                     from,
                     asker_salt: [5; 16],
+                    token: 7,
                     cookie: [6; COOKIE_BYTES],
                     others: vec!["[::1]:5".parse().expect("valid"); 3]
                 })

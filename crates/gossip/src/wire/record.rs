@@ -32,7 +32,12 @@ pub(crate) fn sign(record: &mut Record, key: &NodeKey) -> Box<[u8]> {
     loop {
         record.facts_dropped = (facts.len() - kept).min(255) as u8;
         let mut out = encode(record, &facts[..kept]);
-        if out.len() + SIGNATURE_BYTES <= limits::RECORD_BYTES_MAX || kept == 0 {
+        let fits = out.len() + SIGNATURE_BYTES <= limits::RECORD_BYTES_MAX;
+        if !fits && kept == 0 && (record.notices.pop().is_some() || record.custom.pop().is_some()) {
+            // names and addresses alone always fit
+            continue;
+        }
+        if fits || kept == 0 {
             let mut facts_kept = Facts::default();
             facts[..kept].iter().cloned().for_each(|f| facts_kept.insert(f));
             record.facts = facts_kept;
@@ -67,7 +72,7 @@ fn encode(r: &Record, facts: &[Fact]) -> Vec<u8> {
             Quantiser::Count => out.push(1),
             Quantiser::Log { floor } => {
                 out.push(2);
-                out.extend_from_slice(&(floor as f32).to_le_bytes());
+                out.extend_from_slice(&(floor as f32).clamp(f32::MIN_POSITIVE, f32::MAX).to_le_bytes());
             }
         }
     }

@@ -118,8 +118,8 @@ impl<'a> RowReader<'a> {
     }
 
     fn handle(&mut self, gap: u64) -> Result<u16, Malformed> {
-        let next = i64::from(self.prev) + i64::try_from(gap).map_err(|_| Malformed("a handle is too large"))?;
-        let handle = u16::try_from(next).map_err(|_| Malformed("a handle is too large"))?;
+        let gap = u16::try_from(gap.saturating_sub(1)).map_err(|_| Malformed("a handle is too large"))?;
+        let handle = u16::try_from(self.prev + 1 + i32::from(gap)).map_err(|_| Malformed("a handle is too large"))?;
         self.prev = i32::from(handle);
         Ok(handle)
     }
