@@ -13,6 +13,10 @@ fn address(n: u8) -> SocketAddr {
 }
 
 fn engine(n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine {
+    engine_at(Instant::ZERO, n, cluster, seeds)
+}
+
+fn engine_at(now: Instant, n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine {
     let key = NodeKey::from_seed(&[n; 32]);
     let record = Record {
         id: key.id(),
@@ -31,7 +35,7 @@ fn engine(n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine {
         facts_dropped: 0,
     };
     let config = Config { seeds, discovery: false, ..Config::default() };
-    Engine::new(config, key, Keyring::new(1, ClusterKey::new([cluster; 32])), record, [1; 27], [n; 32], Instant::ZERO)
+    Engine::new(config, key, Keyring::new(1, ClusterKey::new([cluster; 32])), record, [1; 27], [n; 32], now)
 }
 
 /// Three nodes that talk, and everything that was said.
@@ -101,6 +105,25 @@ fn row(value: u8) -> Vitals {
 fn heard(scene: &Scene) -> Vec<(SocketAddr, Vec<u8>)> {
     let to_first = scene.said.iter().filter(|(_, to, p)| *to == address(1) && p[0] & 7 < 3);
     to_first.rev().take(50).map(|(from, _, p)| (*from, p.clone())).collect()
+}
+
+#[test]
+fn versions_older_than_half_their_range_do_no_harm() {
+    let mut scene = Scene { engines: vec![engine(1, 9, vec![])], now: Instant::ZERO, said: Vec::new() };
+    scene.run(Duration::from_secs(3));
+    // two young nodes meet one whose clock is 400 days old; the versions of both sides' rows do not compare
+    scene.now += Duration::from_secs(400 * 24 * 3600);
+    scene.engines.push(engine_at(scene.now, 2, 9, vec![]));
+    scene.engines.push(engine_at(scene.now, 3, 9, vec![address(2)]));
+    scene.run(Duration::from_secs(3));
+    let now = scene.now;
+    scene.engines[1].contact_addresses(now, &[address(1)]);
+    scene.run(Duration::from_secs(4));
+    for e in &scene.engines {
+        let ages: Vec<_> = e.snapshot(scene.now).nodes.iter().map(|n| n.age).collect();
+        assert!(ages.len() == 3 && ages.iter().all(|a| a.is_some_and(|a| a < Duration::from_millis(1_200))), "{ages:?}");
+        assert_eq!(e.members_up(), 3);
+    }
 }
 
 #[test]
