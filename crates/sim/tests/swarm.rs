@@ -109,8 +109,15 @@ fn disturb(w: &mut World, gone: &mut Vec<usize>) {
             gone.push(i);
         }
         11 if w.rng.chance(0.3) => {
-            let (i, secret) = (any(w), w.rng.bits() as u8);
-            w.command(i, Command::RotateKey(ClusterKey::new([secret; 32])));
+            let i = any(w);
+            let key = loop {
+                let key = ClusterKey::new([w.rng.bits() as u8; 32]);
+                // as the daemon does: a new key has an id that no key held has
+                if w.hosts[i].node.as_ref().expect("it runs").keyring().key(key.id()).is_none() {
+                    break key;
+                }
+            };
+            w.command(i, Command::RotateKey(key));
         }
         _ => {}
     }

@@ -81,7 +81,13 @@ impl Loop {
         if self.keyring.newest() != self.keyring.sending() {
             return Err(Error::Conflict("a rotation is under way already; `peermon key list` shows how far it is".into()));
         }
-        let key = ClusterKey::new(state::random());
+        // Ids are one byte: once in some 64 rotations the first draw has the id of a key that is held.
+        let key = loop {
+            let key = ClusterKey::new(state::random());
+            if self.keyring.key(key.id()).is_none() {
+                break key;
+            }
+        };
         self.node.handle_command(now, Command::RotateKey(key)).map_err(|e| Error::Conflict(e.to_string()))?;
         self.heed(now);
         self.publish_health(now);
