@@ -80,7 +80,7 @@ pub(crate) mod constants {
     /// The same for prunes that nothing else carries.
     pub(crate) const HOLD_PRUNE: Duration = Duration::from_millis(20);
     /// An acknowledgement leaves by itself after this long.
-    pub(crate) const ACK_DELAY: Duration = Duration::from_millis(4);
+    pub(crate) const ACK_DELAY: Duration = Duration::from_millis(12);
     /// Data packets after which an acknowledgement leaves at once, so that the 32-bit bitmap never overruns.
     pub(crate) const ACK_EVERY: u32 = 8;
     /// Unacknowledged packets on a link before bulk (records, synchronisation) waits.
@@ -112,7 +112,7 @@ pub(crate) mod constants {
     /// Microseconds a clock is slewed per period at most.
     pub(crate) const CLOCK_SLEW: i64 = 5_000;
     /// Rings of the overlay: below the number of nodes, and from it on.
-    pub(crate) const RINGS: (usize, usize, usize) = (2, 64, 3);
+    pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
@@ -128,6 +128,9 @@ pub(crate) mod constants {
     /// Joiners served with the whole table at once; further ones are sent to other members, and from twice as many on they
     /// must ask again.
     pub(crate) const SYNCS_MAX: usize = 8;
+    /// Links with peers that the rings do not want, from which on joiners are sent to other members: each of them is told
+    /// every record that comes meanwhile.
+    pub(crate) const GUESTS_MAX: usize = 32;
     /// Seconds of the byte rate that may be spent at once: joins and healed cuts come in bursts.
     pub(crate) const BURST: f64 = 32.0;
     /// First contacts answered per second: each costs one decryption and one hash.

@@ -25,6 +25,7 @@ counters! {
     rows_new = "gossip.rows.new", "Rows received that were news.";
     rows_sent = "gossip.rows.sent", "Rows sent.";
     row_bytes_sent = "gossip.rows.sent.bytes", "Bytes of rows sent, without any header.";
+    acks = "gossip.tx.acks", "Datagrams that carry nothing but an acknowledgement.";
     resent = "gossip.resent", "Packets given up as lost; what they told is told again.";
     grafts = "gossip.grafts", "Rows asked for because they were missing.";
     pings = "gossip.pings", "Probes sent to silent neighbours.";

@@ -25,7 +25,9 @@
 
 mod row;
 
-pub use peermon_gossip::{ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, SendError, Transmit};
+pub use peermon_gossip::{
+    ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, Published, SendError, SharedRecords, Transmit,
+};
 
 use peermon_gossip::Engine;
 use peermon_model::{
@@ -167,6 +169,11 @@ impl Node {
         };
         let engine = Engine::new(gossip, identity.key, keyring, record, row::dead_bands(), seed, now);
         Node { engine, custom }
+    }
+
+    /// Shares records with other nodes of this process: the simulator's.
+    pub fn share_records(&mut self, shared: std::sync::Arc<dyn SharedRecords>) {
+        self.engine.share_records(shared);
     }
 
     /// Takes one datagram from whichever socket. Its bytes are decrypted in place.

@@ -40,7 +40,7 @@ fn main() {
         all / new,
         rate("gossip.rows.sent.bytes") / rate("gossip.rows.sent")
     );
-    for name in ["gossip.resent", "gossip.grafts", "gossip.pings", "gossip.accusations"] {
+    for name in ["gossip.tx.acks", "gossip.resent", "gossip.grafts", "gossip.pings", "gossip.accusations"] {
         println!("{name}: {:.3} per node and second", rate(name));
     }
 }

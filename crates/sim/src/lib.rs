@@ -19,6 +19,7 @@ mod machine;
 mod model;
 mod network;
 mod rng;
+mod shared;
 mod world;
 
 pub use ages::Ages;

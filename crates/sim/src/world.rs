@@ -67,6 +67,7 @@ pub struct World {
     by_address: BTreeMap<SocketAddr, usize>,
     by_id: BTreeMap<NodeId, usize>,
     model: Model,
+    shared: std::sync::Arc<crate::shared::Shared>,
     checked_at: Instant,
 }
 
@@ -95,6 +96,7 @@ impl World {
             by_address: BTreeMap::new(),
             by_id: BTreeMap::new(),
             model: Model::default(),
+            shared: std::sync::Arc::default(),
             checked_at: Instant::ZERO,
         }
     }
@@ -166,7 +168,9 @@ impl World {
         host.incarnation += 1;
         host.published = peermon_gossip::Version::NONE;
         let identity = Identity { key: NodeKey::from_seed(&host.seed), incarnation: Incarnation(host.incarnation) };
-        host.node = Some(Node::new(config, identity, host.keyring.clone(), entropy, now));
+        let mut node = Node::new(config, identity, host.keyring.clone(), entropy, now);
+        node.share_records(self.shared.clone());
+        host.node = Some(node);
         host.wake_at = Instant::NEVER;
         self.drain(i);
     }

@@ -3,30 +3,34 @@ use std::fmt::{self, Write};
 
 /// The secret that makes machines one cluster. Whoever has it is a member.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ClusterKey([u8; 32]);
+pub struct ClusterKey {
+    secret: [u8; 32],
+    /// Asked for with every datagram, so computed once.
+    id: u8,
+}
 
 impl ClusterKey {
     /// The key with these 32 random bytes.
-    pub const fn new(secret: [u8; 32]) -> Self {
-        ClusterKey(secret)
+    pub fn new(secret: [u8; 32]) -> Self {
+        let mut tagged = b"peermon key id".to_vec();
+        tagged.extend_from_slice(&secret);
+        ClusterKey { secret, id: digest64(&tagged) as u8 }
     }
 
     /// The secret itself, for key files and invitations only.
     pub fn secret(&self) -> &[u8; 32] {
-        &self.0
+        &self.secret
     }
 
     /// Its id: one byte of a hash of it, told in clear with everything sealed with it.
     pub fn id(&self) -> u8 {
-        let mut tagged = b"peermon key id".to_vec();
-        tagged.extend_from_slice(&self.0);
-        digest64(&tagged) as u8
+        self.id
     }
 
     /// A short hash, to compare keys by eye.
     pub fn fingerprint(&self) -> String {
         let mut tagged = b"peermon key fingerprint".to_vec();
-        tagged.extend_from_slice(&self.0);
+        tagged.extend_from_slice(&self.secret);
         format!("{:016x}", digest64(&tagged))[..8].to_string()
     }
 }
@@ -140,7 +144,7 @@ impl Keyring {
             None => {}
         }
         self.keys.push((generation, key));
-        self.keys.sort_by(|a, b| (a.0, &a.1.0).cmp(&(b.0, &b.1.0)));
+        self.keys.sort_by(|a, b| (a.0, &a.1.secret).cmp(&(b.0, &b.1.secret)));
         Ok(())
     }
 
@@ -165,7 +169,7 @@ impl Keyring {
     pub fn to_text(&self) -> String {
         let mut text = String::from("# peermon cluster keys; keep secret. GENERATION KEY [sending]\n");
         for (generation, key) in &self.keys {
-            let hex: String = key.0.iter().map(|b| format!("{b:02x}")).collect();
+            let hex: String = key.secret.iter().map(|b| format!("{b:02x}")).collect();
             let mark = if key.id() == self.sending { " sending" } else { "" };
             writeln!(text, "{generation} {hex}{mark}").expect("a String takes all");
         }
@@ -191,7 +195,7 @@ impl Keyring {
                 [generation, hex] => (generation.parse().map_err(|_| bad())?, hex),
                 _ => return Err(bad()),
             };
-            let key = ClusterKey(hex.parse::<peermon_model::NodeId>().map_err(|_| bad())?.0); // 64 hexadecimal digits
+            let key = ClusterKey::new(hex.parse::<peermon_model::NodeId>().map_err(|_| bad())?.0); // 64 hexadecimal digits
             if is_sending {
                 sending = Some(key.id());
             }
@@ -216,13 +220,13 @@ mod tests {
     #[test]
     fn a_key_file_may_be_one_bare_key() {
         let ring = Keyring::from_text(&format!("{}\n", "0a".repeat(32))).expect("a key");
-        assert_eq!((ring.generation(ring.sending()), ring.sending_key()), (Some(1), &ClusterKey([10; 32])));
+        assert_eq!((ring.generation(ring.sending()), ring.sending_key()), (Some(1), &ClusterKey::new([10; 32])));
     }
 
     #[test]
     fn wrong_key_files_are_told_apart() {
         let k = |n: u8| format!("{n:02x}").repeat(32);
-        let id = ClusterKey([0; 32]).id();
+        let id = ClusterKey::new([0; 32]).id();
         for (text, error) in [
             (String::new(), KeyringError::Empty),
             ("# nothing\n".into(), KeyringError::Empty),
@@ -239,7 +243,7 @@ mod tests {
 
     #[test]
     fn rotation_overlaps() {
-        let (old, new) = (ClusterKey([1; 32]), ClusterKey([2; 32]));
+        let (old, new) = (ClusterKey::new([1; 32]), ClusterKey::new([2; 32]));
         let mut ring = Keyring::new(1, old.clone());
         ring.install(ring.next_generation(), new.clone()).expect("room");
         assert_eq!((ring.sending(), ring.newest()), (old.id(), new.id()));
@@ -252,7 +256,7 @@ mod tests {
 
     #[test]
     fn all_who_hold_the_same_keys_agree_on_the_newest() {
-        let (a, b, c) = (ClusterKey([1; 32]), ClusterKey([2; 32]), ClusterKey([3; 32]));
+        let (a, b, c) = (ClusterKey::new([1; 32]), ClusterKey::new([2; 32]), ClusterKey::new([3; 32]));
         let mut one = Keyring::new(1, a.clone());
         let mut two = one.clone();
         one.install(2, b.clone()).expect("room");

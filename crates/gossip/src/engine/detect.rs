@@ -12,7 +12,7 @@ impl Engine {
         for l in self.link_indices() {
             let slower = {
                 let member = self.link(l).member;
-                member.and_then(|h| self.members.get(h)).map_or(period, |m| m.record.period).saturating_sub(period)
+                member.and_then(|h| self.members.get(h)).map_or(period, |m| m.record().period).saturating_sub(period)
             };
             let since =
                 if locked { wave.before(c::SILENT_SLACK + slower) } else { now.before(period * 5 / 4 + slower + c::LATE) };
@@ -26,7 +26,10 @@ impl Engine {
 
     /// What a link has due: its flush, its acknowledgement, packets given up, the next probe.
     pub(super) fn link_timers(&mut self, now: Instant, l: usize) {
-        if self.links.get(l).and_then(Option::as_ref).is_some_and(|x| now >= x.rto_at()) {
+        if self.links.get(l).and_then(Option::as_ref).is_none_or(|x| now < x.deadline()) {
+            return;
+        }
+        if self.link(l).lost_at <= now {
             self.give_up_lost(now, l);
         }
         if self.links.get(l).and_then(Option::as_ref).is_some_and(|x| now >= x.ack_at || (now >= x.flush_at && !x.is_stalled())) {
@@ -44,7 +47,7 @@ impl Engine {
             link.ping_at = now + c::PING_INTERVAL;
             self.counters.pings += 1;
             self.try_other_address(l);
-            self.send_on(now, l, Kind::Ping, &[]);
+            self.send_on(now, l, Kind::Ping, &[], &[]);
             return;
         }
         link.pings = 0;
@@ -65,7 +68,7 @@ impl Engine {
     fn try_other_address(&mut self, l: usize) {
         let link = self.links[l].as_ref().expect("the index of a link");
         let Some(m) = link.member.and_then(|h| self.members.get(h)) else { return };
-        let usable: Vec<_> = m.record.addresses.iter().copied().filter(|a| self.is_usable(a)).collect();
+        let usable: Vec<_> = m.record().addresses.iter().copied().filter(|a| self.is_usable(a)).collect();
         if usable.len() > 1 {
             let at = usable.iter().position(|a| *a == link.addr).map_or(0, |i| (i + 1) % usable.len());
             self.link(l).addr = usable[at];
@@ -94,7 +97,7 @@ impl Engine {
             self.counters.dropped_future += 1;
             return;
         }
-        let (nid, state) = (m.nid, m.state);
+        let state = m.state;
         let Some(accusers) = self.members.at_mut(o).accuse(&alarm) else { return };
         // enough accusers are enough: more are not passed on
         if accusers <= c::QUORUM + 1 {
@@ -107,7 +110,8 @@ impl Engine {
                 }
             }
         }
-        let monitors = self.overlay.neighbours(nid, o).len();
+        // everybody has two neighbours at least, if there are so many
+        let monitors = self.overlay.len().saturating_sub(1);
         if accusers < c::QUORUM.min(monitors.max(1)) {
             return;
         }
@@ -146,11 +150,12 @@ impl Engine {
         let was_up = m.is_up();
         m.state = state;
         m.since = now;
-        m.accused = Default::default();
+        m.acquit();
         if was_up {
             let (nid, fingerprint) = (m.nid, m.fingerprint());
             self.set_hash ^= fingerprint;
-            self.overlay.remove(nid, o);
+            let up = self.members.iter().filter(|(_, m)| m.is_up()).map(|(h, m)| (m.nid, h));
+            self.overlay.remove(nid, o, up);
             if let Some(l) = self.link_of(o) {
                 self.drop_link(now, l);
             }
@@ -168,7 +173,7 @@ impl Engine {
         m.state = MemberState::Alive;
         m.since = now;
         m.heard = now;
-        m.accused = Default::default();
+        m.acquit();
         let (nid, fingerprint) = (m.nid, m.fingerprint());
         self.set_hash ^= fingerprint;
         self.overlay.insert(nid, o);
@@ -186,7 +191,7 @@ impl Engine {
 
     /// The rings have changed: open the links they want, mark those they do not.
     pub(super) fn recompute(&mut self, now: Instant) {
-        let wanted = if self.leaving { Vec::new() } else { self.overlay.neighbours(self.me.id.nid(), ME) };
+        let wanted = if self.leaving { Vec::new() } else { self.overlay.neighbours() };
         for link in self.links.iter_mut().flatten() {
             link.ring = link.member.is_some_and(|h| wanted.contains(&h));
         }
@@ -195,7 +200,7 @@ impl Engine {
                 continue;
             }
             let m = self.members.at(h);
-            let Some(addr) = m.record.addresses.iter().copied().find(|a| self.is_usable(a)) else { continue };
+            let Some(addr) = m.record().addresses.iter().copied().find(|a| self.is_usable(a)) else { continue };
             let half = m.half();
             if self.config.listen_only {
                 // nobody has a listener's record: it introduces itself

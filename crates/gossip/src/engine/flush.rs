@@ -10,13 +10,15 @@ use peermon_model::{Instant, MemberState};
 use std::time::Duration;
 
 /// What one packet takes in.
-#[derive(Default)]
-struct Draft {
+#[derive(Debug, Default)]
+pub(super) struct Draft {
     body: Vec<u8>,
     dict: Vec<u8>,
     room: usize,
     sent: Sent,
     alarms: Vec<packet::Alarm>,
+    /// Where one section is made.
+    section: Vec<u8>,
 }
 
 impl Draft {
@@ -60,14 +62,13 @@ impl Engine {
         let (mut prunes, mut grafts) = (prunes.into_iter().peekable(), grafts.into_iter().peekable());
         let mut sent_any = false;
         while self.link(l).unacked.len() < c::WINDOW {
-            let mut d = Draft {
-                room: self.link(l).payload
-                    - packet::LINK_HEADER
-                    - packet::FIXED
-                    - peermon_trust::TAG_BYTES
-                    - section_header(1000),
-                ..Draft::default()
-            };
+            let room =
+                self.link(l).payload - packet::LINK_HEADER - packet::FIXED - peermon_trust::TAG_BYTES - section_header(1000);
+            // its buffers are used again and again
+            let mut d = std::mem::take(&mut self.draft);
+            d.body.clear();
+            d.dict.clear();
+            d.room = room;
             self.put_small(l, &mut d);
             // alarms and acknowledgements go in any case; the rest waits when the byte rate is spent
             if !spent {
@@ -76,18 +77,17 @@ impl Engine {
                 self.put_handles(l, &mut d, &mut prunes, &mut grafts);
             }
             if d.body.is_empty() {
+                self.draft = d;
                 break;
             }
-            let mut sections = Vec::with_capacity(d.room);
-            if !d.dict.is_empty() {
-                put_section(&mut sections, section::DICT, &d.dict);
-            }
-            sections.extend_from_slice(&d.body);
-            d.sent.bytes = packet::LINK_HEADER + packet::FIXED + sections.len() + peermon_trust::TAG_BYTES;
-            d.sent.at = now;
-            d.sent.counter = self.send_on(now, l, Kind::Link, &sections);
-            d.sent.alarms = d.alarms;
-            self.link(l).unacked.push_back(d.sent);
+            let mut sent = std::mem::take(&mut d.sent);
+            sent.at = now;
+            (sent.counter, sent.bytes) = self.send_on(now, l, Kind::Link, &d.dict, &d.body);
+            sent.alarms = std::mem::take(&mut d.alarms);
+            self.draft = d;
+            let link = self.link(l);
+            link.unacked.push_back(sent);
+            link.watch_losses();
             sent_any = true;
         }
         // what found no room waits for acknowledgements
@@ -97,7 +97,8 @@ impl Engine {
         link.prunes.extend(prunes);
         link.grafts.extend(grafts);
         if !sent_any && owes_ack {
-            self.send_on(now, l, Kind::Link, &[]);
+            self.counters.acks += 1;
+            self.send_on(now, l, Kind::Link, &[], &[]);
         }
     }
 
@@ -135,7 +136,7 @@ impl Engine {
     fn put_records(&mut self, l: usize, d: &mut Draft) {
         while let Some(h) = self.link(l).take_record() {
             let Some(m) = self.members.get(h) else { continue };
-            if section_header(1000) + 1 + m.signed.len() > d.left() {
+            if section_header(1000) + 1 + m.published.signed.len() > d.left() {
                 // a record for which even an empty packet has no room must not hold up all others
                 if d.body.is_empty() {
                     continue;
@@ -143,9 +144,9 @@ impl Engine {
                 self.link(l).mark_record(h);
                 return;
             }
-            let mut sec = Vec::with_capacity(1 + m.signed.len());
+            let mut sec = Vec::with_capacity(1 + m.published.signed.len());
             sec.push(u8::from(m.state == MemberState::Down));
-            sec.extend_from_slice(&m.signed);
+            sec.extend_from_slice(&m.published.signed);
             d.section(section::RECORD, &sec);
             d.sent.records.push(h);
         }
@@ -155,7 +156,8 @@ impl Engine {
     fn put_rows(&mut self, l: usize, d: &mut Draft, dirty: &[Handle]) -> usize {
         let base = dirty.iter().filter_map(|h| self.members.get(*h)).map(|m| m.version).filter(|v| *v != Version::NONE);
         let Some(base) = base.reduce(|a, b| if b.newer_than(a) { b } else { a }) else { return dirty.len() };
-        let mut sec = Vec::with_capacity(d.left());
+        let mut sec = std::mem::take(&mut d.section);
+        sec.clear();
         let (mut explorers, mut gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
         let mut done = 0;
@@ -171,7 +173,8 @@ impl Engine {
                 continue;
             }
             let dict = if link.dict_acked.get(h) { 0 } else { varint_len(u64::from(h)) + 8 };
-            let mask = m.mask_since(known);
+            let lacks = m.changes.since(known);
+            let mask = lacks.unwrap_or_else(|| m.present());
             let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
             // 3 more in case it explores
             if sec.len() + explorers.len() + most + dict + 3 + 2 * section_header(1000) > d.left() {
@@ -180,7 +183,7 @@ impl Engine {
             if link.explore.clear(h) {
                 gaps.put(&mut explorers, h);
             }
-            writer.push(&mut sec, &Row { handle: h, version: m.version, mask, full: known == Version::NONE, codes: m.codes });
+            writer.push(&mut sec, &Row { handle: h, version: m.version, mask, full: lacks.is_none(), codes: m.codes });
             if dict > 0 {
                 put_varint(&mut d.dict, u64::from(h));
                 d.dict.extend_from_slice(&m.nid.to_le_bytes());
@@ -196,6 +199,7 @@ impl Engine {
             d.section(section::EXPLORE, &explorers);
             d.section(section::ROWS, &sec);
         }
+        d.section = sec;
         done
     }
 
@@ -252,6 +256,11 @@ impl Engine {
     /// Packets unacknowledged for too long: their content is to be told again, as it is now.
     pub(super) fn give_up_lost(&mut self, now: Instant, l: usize) {
         let link = self.link(l);
+        // round trips may have grown since the timer was set
+        link.watch_losses();
+        if link.lost_at > now {
+            return;
+        }
         let rto = link.rto();
         let heard = link.last_heard + rto >= now;
         if !heard {
@@ -272,6 +281,7 @@ impl Engine {
                 }
             }
         }
+        link.watch_losses();
         let back_off = rto * (1 << link.timeouts.min(4)) - rto;
         if link.has_work() {
             link.flush_by(now + c::HOLD_URGENT + back_off);

@@ -4,10 +4,10 @@ use super::members::ME;
 use super::{Destination, Engine, c};
 use crate::config::Config;
 use crate::wire::packet::{HELLO_HEADER, Hello, Introduction, Kind, OTHERS_MAX};
-use crate::wire::record;
 use peermon_model::{Instant, MemberState};
 use peermon_trust::{HelloKey, NONCE_BYTES};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Questions whose answer is still awaited.
@@ -156,7 +156,7 @@ impl Engine {
                 m.is_up() && (h == ME || self.link_of(h).is_some() || m.version != super::Version::NONE)
             };
             let met = by_nid.is_some_and(up_there)
-                || self.members.iter().any(|(h, m)| m.record.addresses.contains(&addr) && up_there(h));
+                || self.members.iter().any(|(h, m)| m.record().addresses.contains(&addr) && up_there(h));
             let linked = self.links.iter().flatten().any(|l| l.addr == addr && l.ever_heard);
             let wait = self.contacts.seeds[i].wait;
             let pause = if met || linked { c::SEED_RETRY.1 } else { wait + self.jitter(wait / 4) };
@@ -189,7 +189,7 @@ impl Engine {
         let m = self.members.at_mut(h);
         let minutes = ((now - m.since).as_secs() / 60).min(10) as u32;
         m.heal_at = now + (c::HEAL_RETRY.0 * (1 << minutes)).min(c::HEAL_RETRY.1);
-        let addresses = self.members.at(h).record.addresses.clone();
+        let addresses = self.members.at(h).record().addresses.clone();
         let usable: Vec<SocketAddr> = addresses.into_iter().filter(|a| self.is_usable(a)).collect();
         if !usable.is_empty() {
             let to = usable[self.rng.below(usable.len())];
@@ -278,8 +278,17 @@ impl Engine {
 
     /// Whether joiners should rather ask somebody else.
     fn is_busy(&self) -> bool {
-        let serving = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
-        serving >= c::SYNCS_MAX || self.links.iter().flatten().count() >= c::LINKS_MAX / 4
+        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX
+    }
+
+    /// Peers that are being told the whole table.
+    fn serving(&self) -> usize {
+        self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count()
+    }
+
+    /// Peers that this node's rings do not want.
+    fn guests(&self) -> usize {
+        self.links.iter().flatten().filter(|l| !l.ring && !l.listener).count()
     }
 
     fn some_members(&mut self) -> Vec<SocketAddr> {
@@ -287,7 +296,7 @@ impl Engine {
             .members
             .iter()
             .filter(|(h, m)| *h != ME && m.is_up())
-            .filter_map(|(_, m)| m.record.addresses.first().copied())
+            .filter_map(|(_, m)| m.record().addresses.first().copied())
             .collect();
         let n = OTHERS_MAX.min(up.len());
         (0..n).map(|_| up[self.rng.below(up.len())]).collect()
@@ -339,8 +348,8 @@ impl Engine {
         };
         self.link(l).addr = from;
         let wants_table = self.members.len() == 1;
-        let signed = self.members.at(ME).signed.clone();
-        let hello = Hello::Greet { from: self.introduction(now), cookie, wants_table, signed: &signed };
+        let own = Arc::clone(&self.members.at(ME).published);
+        let hello = Hello::Greet { from: self.introduction(now), cookie, wants_table, signed: &own.signed };
         self.send_hello(Destination::Peer(from), key, &hello);
         if asked.heal || !wants_table {
             self.start_sync(now, l, false);
@@ -348,36 +357,33 @@ impl Engine {
     }
 
     fn welcome(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, wants_table: bool, signed: &[u8]) {
-        let record = match record::decode(signed) {
-            Ok(r) if r.id == who.half.id && r.salt == who.half.salt => r,
+        let told = match self.read_signed(signed) {
+            Ok(t) if t.published.record.id == who.half.id && t.published.record.salt == who.half.salt => t,
             _ => {
                 self.counters.dropped_record += 1;
                 return;
             }
         };
-        if record.id == self.me.id {
-            return self.told_of_me(now, &record, signed);
+        if who.half.id == self.me.id {
+            return self.told_of_me(now, &told);
         }
-        if wants_table {
-            let serving = self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count();
-            if serving >= c::SYNCS_MAX * 2 {
-                self.counters.dropped_busy += 1;
-                return;
-            }
+        if wants_table && (self.serving() >= c::SYNCS_MAX * 2 || self.guests() >= c::GUESTS_MAX * 2) {
+            self.counters.dropped_busy += 1;
+            return;
         }
         if !self.config.allow.allows(from.ip()) {
             self.counters.dropped_address += 1;
             return;
         }
-        let listener = record.listen_only;
+        let listener = told.published.record.listen_only;
         let member = if listener {
-            if !record::is_signed(&record, signed) {
+            if !self.is_signed(&told) {
                 self.counters.dropped_record += 1;
                 return;
             }
             None
         } else {
-            match self.take_record(now, record, signed, false, None) {
+            match self.take_record(now, told, false, None) {
                 Some(h) => Some(h),
                 None => return,
             }
@@ -409,7 +415,7 @@ impl Engine {
         }
         self.start_sync(now, l, wants_table);
         if let Some(h) = member {
-            let wanted = self.overlay.neighbours(self.me.id.nid(), ME).contains(&h);
+            let wanted = self.overlay.neighbours().contains(&h);
             self.link(l).ring = wanted && !self.config.listen_only;
         }
     }

@@ -83,7 +83,7 @@ impl Engine {
         let newest = self.keyring.newest();
         if let Some(since) = self.rotation.installed {
             let others = || self.members.iter().filter(|(_, m)| m.is_up());
-            let all_hold = others().all(|(_, m)| m.record.key_held == newest);
+            let all_hold = others().all(|(_, m)| m.record().key_held == newest);
             if all_hold || now - since > self.config.key_patience {
                 let old = self.keyring.sending();
                 self.keyring.send_with(newest).expect("the newest key is held");
@@ -107,7 +107,7 @@ impl Engine {
             body.extend_from_slice(self.keyring.key(newest).expect("the newest key is held").secret());
             for l in self.link_indices() {
                 let member = self.link(l).member;
-                let lacks = member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record.key_held != newest);
+                let lacks = member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record().key_held != newest);
                 let link = self.link(l);
                 let lacks = lacks || (link.listener && link.peer_key != newest);
                 if lacks && !link.once.iter().any(|s| s.0 == section::KEY) {

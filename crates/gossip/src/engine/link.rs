@@ -9,6 +9,7 @@ use peermon_model::Instant;
 use peermon_trust::{ClusterKey, Half, PairKeys, ReplayWindow};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 /// What a packet told, kept until it is acknowledged or given up.
@@ -26,17 +27,47 @@ pub(crate) struct Sent {
 }
 
 /// What a peer's handle means here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Meaning {
-    #[default]
     Unknown,
     /// Named, but its record has not come yet.
     Awaited(u64),
     Member(Handle),
 }
 
+/// One end of a link. What is asked after every packet, of all links, lies here side by side; the rest is one step away.
 #[derive(Debug)]
 pub(crate) struct Link {
+    pub(crate) flush_at: Instant,
+    pub(crate) ack_at: Instant,
+    pub(crate) ping_at: Instant,
+    /// When the oldest packet on its way counts as lost.
+    pub(crate) lost_at: Instant,
+    pub(crate) timeouts: u8,
+    /// The number the peer's packets carry.
+    pub(crate) tag: u32,
+    /// No other link of this node ever has the same.
+    pub(crate) serial: u64,
+    rest: Box<Rest>,
+}
+
+impl Deref for Link {
+    type Target = Rest;
+
+    fn deref(&self) -> &Rest {
+        &self.rest
+    }
+}
+
+impl DerefMut for Link {
+    fn deref_mut(&mut self) -> &mut Rest {
+        &mut self.rest
+    }
+}
+
+/// All that a link knows besides its timers.
+#[derive(Debug)]
+pub(crate) struct Rest {
     pub(crate) peer: Half,
     /// The peer's place in the table; none before its record came, or if it only listens.
     pub(crate) member: Option<Handle>,
@@ -72,12 +103,12 @@ pub(crate) struct Link {
     // what the peer has
     known: Vec<Version>,
     pub(crate) dict_acked: Bits,
-    meanings: Vec<Meaning>,
+    /// By the peer's handle: this node's handle, or one of the two numbers below.
+    meanings: Vec<Handle>,
+    /// Handles that were named before their record came: the peer's handle and the nid.
+    awaited: Vec<(u16, u64)>,
     unknown_told: Vec<(u16, Instant)>,
 
-    // timers
-    pub(crate) flush_at: Instant,
-    pub(crate) ack_at: Instant,
     pub(crate) unacked: VecDeque<Sent>,
     data_since_ack: u32,
 
@@ -87,7 +118,6 @@ pub(crate) struct Link {
     echo: Option<(u16, Instant)>,
     pub(crate) srtt: Option<Duration>,
     rttvar: Duration,
-    pub(crate) timeouts: u8,
     /// (round trip, peer's clock minus ours), microseconds, the latest last.
     pub(crate) offsets: VecDeque<(i64, i64)>,
     pub(crate) payload: usize,
@@ -95,7 +125,6 @@ pub(crate) struct Link {
 
     // failure detection
     pub(crate) pings: u8,
-    pub(crate) ping_at: Instant,
     pub(crate) silent_waves: u8,
     pub(crate) hash_differs: u8,
 }
@@ -103,9 +132,20 @@ pub(crate) struct Link {
 impl Link {
     /// Offsets kept: the best of them by round trip counts.
     const OFFSETS: usize = 16;
+    /// No handles: tables are smaller than this.
+    const UNKNOWN: Handle = Handle::MAX;
+    const AWAITED: Handle = Handle::MAX - 1;
 
-    pub(crate) fn new(peer: Half, addr: SocketAddr, key: u8, counter: u64, heard_counter: u64, now: Instant) -> Self {
-        Link {
+    pub(crate) fn new(
+        peer: Half,
+        addr: SocketAddr,
+        key: u8,
+        counter: u64,
+        heard_counter: u64,
+        serial: u64,
+        now: Instant,
+    ) -> Self {
+        let rest = Rest {
             peer,
             member: None,
             listener: false,
@@ -132,9 +172,8 @@ impl Link {
             known: Vec::new(),
             dict_acked: Bits::default(),
             meanings: Vec::new(),
+            awaited: Vec::new(),
             unknown_told: Vec::new(),
-            flush_at: Instant::NEVER,
-            ack_at: Instant::NEVER,
             unacked: VecDeque::new(),
             data_since_ack: 0,
             last_heard: now,
@@ -142,14 +181,22 @@ impl Link {
             echo: None,
             srtt: None,
             rttvar: Duration::ZERO,
-            timeouts: 0,
             offsets: VecDeque::new(),
             payload: c::PAYLOAD_MAX,
             big_lost: 0,
             pings: 0,
-            ping_at: Instant::NEVER,
             silent_waves: 0,
             hash_differs: 0,
+        };
+        Link {
+            flush_at: Instant::NEVER,
+            ack_at: Instant::NEVER,
+            ping_at: Instant::NEVER,
+            lost_at: Instant::NEVER,
+            timeouts: 0,
+            tag: super::members::tag(&peer.salt),
+            serial,
+            rest: Box::new(rest),
         }
     }
 
@@ -162,7 +209,8 @@ impl Link {
                 if self.keys.len() >= 4 {
                     self.keys.remove(0);
                 }
-                self.keys.push((id, PairKeys::derive(cluster, me, &self.peer)));
+                let derived = PairKeys::derive(cluster, me, &self.peer);
+                self.keys.push((id, derived));
                 self.keys.len() - 1
             }
         };
@@ -192,8 +240,9 @@ impl Link {
 
     /// The marked handles in order, their marks cleared.
     pub(crate) fn take_dirty(&mut self) -> Vec<Handle> {
-        let mut list = std::mem::take(&mut self.dirty);
-        list.retain(|h| self.dirty_bits.clear(*h));
+        let rest = &mut *self.rest;
+        let mut list = std::mem::take(&mut rest.dirty);
+        list.retain(|h| rest.dirty_bits.clear(*h));
         list.sort_unstable();
         list
     }
@@ -276,20 +325,42 @@ impl Link {
     }
 
     pub(crate) fn meaning(&self, peer_handle: u16) -> Meaning {
-        self.meanings.get(peer_handle as usize).copied().unwrap_or_default()
+        match self.meanings.get(peer_handle as usize).copied().unwrap_or(Self::UNKNOWN) {
+            Self::UNKNOWN => Meaning::Unknown,
+            Self::AWAITED => {
+                self.awaited.iter().find(|a| a.0 == peer_handle).map_or(Meaning::Unknown, |(_, nid)| Meaning::Awaited(*nid))
+            }
+            h => Meaning::Member(h),
+        }
     }
 
     pub(crate) fn put_meaning(&mut self, peer_handle: u16, m: Meaning) {
         let i = peer_handle as usize;
         if i >= self.meanings.len() {
-            self.meanings.resize(i + 1, Meaning::Unknown);
+            self.meanings.resize(i + 1, Self::UNKNOWN);
         }
-        self.meanings[i] = m;
+        if self.meanings[i] == Self::AWAITED {
+            self.awaited.retain(|a| a.0 != peer_handle);
+        }
+        self.meanings[i] = match m {
+            Meaning::Unknown => Self::UNKNOWN,
+            Meaning::Member(h) => h,
+            Meaning::Awaited(nid) => {
+                self.awaited.push((peer_handle, nid));
+                Self::AWAITED
+            }
+        };
     }
 
     /// Handles that waited for this record mean something now.
     pub(crate) fn resolve(&mut self, nid: u64, h: Handle) {
-        self.meanings.iter_mut().filter(|m| **m == Meaning::Awaited(nid)).for_each(|m| *m = Meaning::Member(h));
+        let Rest { meanings, awaited, .. } = &mut *self.rest;
+        awaited.retain(|(theirs, n)| {
+            if *n == nid {
+                meanings[*theirs as usize] = h;
+            }
+            *n != nid
+        });
     }
 
     /// Asks the peer to tell a handle anew, once a second at most.
@@ -314,7 +385,7 @@ impl Link {
         self.record_bits.clear(h);
         self.dict_acked.clear(h);
         self.put_known(h, Version::NONE);
-        self.meanings.iter_mut().filter(|m| **m == Meaning::Member(h)).for_each(|m| *m = Meaning::Unknown);
+        self.meanings.iter_mut().filter(|m| **m == h).for_each(|m| *m = Self::UNKNOWN);
         self.prunes.retain(|x| *x != h);
         self.grafts.retain(|x| x.0 != h);
         self.dirty.retain(|x| *x != h);
@@ -342,8 +413,15 @@ impl Link {
         }
     }
 
-    pub(crate) fn rto_at(&self) -> Instant {
-        self.unacked.front().map_or(Instant::NEVER, |s| s.at + self.rto())
+    /// Something is on its way, or no more.
+    pub(crate) fn watch_losses(&mut self) {
+        self.lost_at = self.unacked.front().map_or(Instant::NEVER, |s| s.at + self.rto());
+    }
+
+    /// When it has something to do next.
+    pub(crate) fn deadline(&self) -> Instant {
+        let sending = if self.is_stalled() { self.ack_at } else { self.flush_at.min(self.ack_at) };
+        sending.min(self.lost_at).min(self.ping_at)
     }
 
     /// A packet that must be acknowledged came.
@@ -388,6 +466,7 @@ impl Link {
                 i += 1;
             }
         }
+        self.watch_losses();
         if done.iter().any(|s| s.bytes > c::PAYLOAD_SAFE) {
             self.big_lost = 0;
         }

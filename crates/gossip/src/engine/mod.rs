@@ -26,6 +26,7 @@ use clock::Clock;
 use join::Contacts;
 use keys::Rotation;
 use link::Link;
+pub use members::Published;
 use members::{Handle, ME, Members};
 use overlay::Overlay;
 use peermon_model::vitals::SLOTS;
@@ -102,6 +103,15 @@ pub enum SendError {
     NoBuffers,
 }
 
+/// Records that were read and found signed, shared by the nodes of one process. The simulator has thousands of nodes, each of
+/// which would check and keep the same records.
+pub trait SharedRecords: Send + Sync + std::fmt::Debug {
+    /// The record with exactly these bytes, if it was kept.
+    fn find(&self, signed: &[u8]) -> Option<Arc<Published>>;
+    /// Keeps a record whose signature is right.
+    fn keep(&self, published: &Arc<Published>);
+}
+
 /// What this node itself publishes.
 #[derive(Debug)]
 pub(crate) struct Own {
@@ -137,12 +147,14 @@ pub struct Engine {
     members: Members,
     overlay: Overlay,
     links: Vec<Option<Link>>,
+    links_opened: u64,
     /// Packet counters below this have been used on links that are gone.
     counter_floor: u64,
     /// By link: origins whose rows come from it.
     children: Vec<u32>,
     clock: Clock,
     rng: Rng,
+    shared: Option<Arc<dyn SharedRecords>>,
     secret: [u8; 32],
     secrets_used: u64,
     cookies: CookieJar,
@@ -163,6 +175,7 @@ pub struct Engine {
     /// Until then this node knows that it was stopped itself.
     stalled_until: Instant,
     leaving: bool,
+    draft: flush::Draft,
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counters: Counters,
@@ -193,14 +206,14 @@ impl Engine {
         record.key_held = keyring.newest();
         let signed = crate::wire::record::sign(&mut record, &key);
         let mut members = Members::default();
-        let mut overlay = Overlay::default();
-        let own = members::Member::new(Arc::new(record), signed.into(), MemberState::Alive, now);
+        let published = Arc::new(Published { record: Arc::new(record), signed });
+        let own = members::Member::new(published, MemberState::Alive, now);
+        let mut overlay = Overlay::around(own.nid);
         let set_hash = own.fingerprint();
-        let nid = own.nid;
-        members.insert(own);
         if !config.listen_only {
-            overlay.insert(nid, ME);
+            overlay.insert(own.nid, ME);
         }
+        members.insert(own);
         let mut rng_seed = [0; 8];
         rng_seed.copy_from_slice(&derived(&seed, b"rng", 0)[..8]);
         let mut engine = Engine {
@@ -212,11 +225,13 @@ impl Engine {
             members,
             overlay,
             links: Vec::new(),
+            links_opened: 0,
             counter_floor: 1,
             children: vec![0; c::LINKS_MAX],
             clock: Clock::new(now),
             rng: Rng::new(u64::from_le_bytes(rng_seed)),
             cookies: CookieJar::new(&derived(&seed, b"cookies", 0)),
+            shared: None,
             secret: seed,
             secrets_used: 0,
             own: Own {
@@ -240,6 +255,7 @@ impl Engine {
             housekeep_at: now,
             stalled_until: Instant::ZERO,
             leaving: false,
+            draft: flush::Draft::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -247,6 +263,12 @@ impl Engine {
         };
         engine.schedule_wave(now);
         engine
+    }
+
+    /// Shares records with other nodes of this process.
+    pub fn share_records(&mut self, shared: Arc<dyn SharedRecords>) {
+        shared.keep(&self.members.at(ME).published);
+        self.shared = Some(shared);
     }
 
     /// Takes one datagram that came from `from`, on whichever socket. Its bytes are decrypted in place.
@@ -298,10 +320,7 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] must be called next.
     pub fn deadline(&self) -> Instant {
-        let links = self.links.iter().flatten().map(|l| {
-            let sending = if l.is_stalled() { l.ack_at } else { l.flush_at.min(l.ack_at) };
-            sending.min(l.rto_at()).min(l.ping_at)
-        });
+        let links = self.links.iter().flatten().map(Link::deadline);
         links
             .chain([self.publish_at, self.republish_at, self.check_at, self.contacts.next, self.housekeep_at])
             .min()
@@ -373,12 +392,22 @@ impl Engine {
                 self.links.len() - 1
             }
             None => {
-                self.counters.dropped_links += 1;
-                return None;
+                // joiners and retired links make room for those that the rings want
+                let ends = |l: &Link| !l.ring && !l.peer_ring && !l.listener;
+                let oldest = |l: &usize| self.links[*l].as_ref().map(|l| l.last_heard);
+                let spare = self.link_indices().filter(|l| self.links[*l].as_ref().is_some_and(ends)).min_by_key(oldest);
+                let Some(spare) = spare else {
+                    self.counters.dropped_links += 1;
+                    return None;
+                };
+                self.drop_link(now, spare);
+                self.links.resize_with(self.links.len().max(spare + 1), || None);
+                spare
             }
         };
+        self.links_opened += 1;
         let heard = member.and_then(|h| self.members.get(h)).map_or(0, |m| m.heard_counter);
-        let mut link = Link::new(peer, addr, key, self.counter_floor, heard, now);
+        let mut link = Link::new(peer, addr, key, self.counter_floor, heard, self.links_opened, now);
         link.member = member;
         self.links[slot] = Some(link);
         Some(slot)
@@ -399,28 +428,31 @@ impl Engine {
         }
     }
 
-    /// Seals a packet for a link and queues it; returns its counter.
-    fn send_on(&mut self, now: Instant, l: usize, kind: Kind, sections: &[u8]) -> u64 {
+    /// Seals a packet for a link and queues it; returns its counter and its length.
+    fn send_on(&mut self, now: Instant, l: usize, kind: Kind, dict: &[u8], sections: &[u8]) -> (u64, usize) {
         let time = self.clock.at(now);
         let (sending, me) = (self.keyring.sending(), self.me);
         let link = self.links[l].as_mut().expect("the index of a link");
         let holds_new = link.peer_key == sending
-            || link.member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record.key_held == sending);
+            || link.member.and_then(|h| self.members.get(h)).is_some_and(|m| m.record().key_held == sending);
         let key = if holds_new || self.keyring.key(link.peer_key).is_none() { sending } else { link.peer_key };
         let cluster = self.keyring.key(key).expect("a key that is held");
         let counter = link.next_counter;
         link.next_counter += 1;
         let (ack, acks) = link.acks();
         let (echo, hold) = link.echo(now);
-        let mut payload = Vec::with_capacity(LINK_HEADER + crate::wire::packet::FIXED + sections.len() + 16);
+        let mut payload = Vec::with_capacity(LINK_HEADER + crate::wire::packet::FIXED + dict.len() + 4 + sections.len() + 16);
         Header::Link { kind, ring: link.ring, key, tag: members::tag(&me.salt), counter }.write(&mut payload);
         crate::wire::packet::Fixed { time, echo, hold, ack, acks }.write(&mut payload);
+        if !dict.is_empty() {
+            crate::wire::packet::put_section(&mut payload, crate::wire::packet::section::DICT, dict);
+        }
         payload.extend_from_slice(sections);
         link.keys(&me, key, cluster).seal(counter, &mut payload, LINK_HEADER);
         link.ack_sent();
-        let to = link.addr;
+        let (to, bytes) = (link.addr, payload.len());
         self.transmit(Destination::Peer(to), payload);
-        counter
+        (counter, bytes)
     }
 
     /// Seals a first contact and queues it.
@@ -447,7 +479,7 @@ impl Engine {
 
     fn member_event(&mut self, h: Handle) {
         let m = self.members.at(h);
-        let r = &m.record;
+        let r = m.record();
         self.events.push_back(Event::Member { id: r.id, name: r.name.clone(), state: m.state, incarnation: r.incarnation });
     }
 

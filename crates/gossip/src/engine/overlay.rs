@@ -4,10 +4,35 @@ use super::members::Handle;
 use crate::config::constants::RINGS;
 use crate::rng::mix;
 
-/// Up to three cyclic orders of the living members, each by its own hash.
-#[derive(Debug, Default)]
+/// Up to three cyclic orders of the living members, each by its own hash; of each, a node keeps only its own two neighbours.
+#[derive(Debug)]
 pub(crate) struct Overlay {
-    rings: [Vec<(u64, Handle)>; RINGS.2],
+    nid: u64,
+    members: usize,
+    rings: [Sides; RINGS.2],
+}
+
+/// The members next to this node on one ring: how far away, and which.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sides {
+    before: Option<(u64, Handle)>,
+    after: Option<(u64, Handle)>,
+}
+
+impl Sides {
+    fn take_in(&mut self, here: u64, there: u64, h: Handle) {
+        let nearer = |side: &mut Option<(u64, Handle)>, distance| {
+            if side.is_none_or(|s| (distance, h) < s) {
+                *side = Some((distance, h));
+            }
+        };
+        nearer(&mut self.before, here.wrapping_sub(there));
+        nearer(&mut self.after, there.wrapping_sub(here));
+    }
+
+    fn has(&self, h: Handle) -> bool {
+        [self.before, self.after].into_iter().flatten().any(|s| s.1 == h)
+    }
 }
 
 fn position(ring: usize, nid: u64) -> u64 {
@@ -15,9 +40,14 @@ fn position(ring: usize, nid: u64) -> u64 {
 }
 
 impl Overlay {
+    /// The rings as seen by the node with this nid.
+    pub(crate) fn around(nid: u64) -> Self {
+        Overlay { nid, members: 0, rings: Default::default() }
+    }
+
     /// Living members.
     pub(crate) fn len(&self) -> usize {
-        self.rings[0].len()
+        self.members
     }
 
     /// Rings in use: two suffice for a small cluster.
@@ -25,37 +55,38 @@ impl Overlay {
         if self.len() < RINGS.1 { RINGS.0 } else { RINGS.2 }
     }
 
+    /// A member is up that was not.
     pub(crate) fn insert(&mut self, nid: u64, h: Handle) {
-        for (r, ring) in self.rings.iter_mut().enumerate() {
-            let key = (position(r, nid), h);
-            if let Err(i) = ring.binary_search(&key) {
-                ring.insert(i, key);
+        self.members += 1;
+        self.take_in(nid, h);
+    }
+
+    fn take_in(&mut self, nid: u64, h: Handle) {
+        if nid != self.nid {
+            for (r, sides) in self.rings.iter_mut().enumerate() {
+                sides.take_in(position(r, self.nid), position(r, nid), h);
             }
         }
     }
 
-    pub(crate) fn remove(&mut self, nid: u64, h: Handle) {
-        for (r, ring) in self.rings.iter_mut().enumerate() {
-            if let Ok(i) = ring.binary_search(&(position(r, nid), h)) {
-                ring.remove(i);
-            }
+    /// A member is up no more; `up` are those that still are.
+    pub(crate) fn remove(&mut self, nid: u64, h: Handle, up: impl Iterator<Item = (u64, Handle)>) {
+        self.members -= 1;
+        if nid == self.nid || !self.rings.iter().any(|sides| sides.has(h)) {
+            return;
         }
+        self.rings = Default::default();
+        up.for_each(|(nid, h)| self.take_in(nid, h));
     }
 
-    /// The neighbours of a node on all rings, each once: those it has links with and that watch over it. The node itself
+    /// The neighbours of this node on all rings, each once: those it has links with and that watch over it. The node itself
     /// need not be in the rings.
-    pub(crate) fn neighbours(&self, nid: u64, h: Handle) -> Vec<Handle> {
+    pub(crate) fn neighbours(&self) -> Vec<Handle> {
         let mut found = Vec::with_capacity(6);
-        for (r, ring) in self.rings.iter().enumerate().take(self.active()) {
-            let n = ring.len();
-            if n == 0 {
-                continue;
-            }
-            let at = ring.partition_point(|x| *x < (position(r, nid), h));
-            let next = if ring.get(at).is_some_and(|x| x.1 == h) { at + 1 } else { at };
-            for x in [ring[next % n].1, ring[(at + n - 1) % n].1] {
-                if x != h && !found.contains(&x) {
-                    found.push(x);
+        for sides in &self.rings[..self.active()] {
+            for (_, h) in [sides.after, sides.before].into_iter().flatten() {
+                if !found.contains(&h) {
+                    found.push(h);
                 }
             }
         }
@@ -69,21 +100,25 @@ mod tests {
 
     #[test]
     fn neighbours_are_mutual_and_few() {
-        for n in [1u16, 2, 3, 5, 63, 64, 300] {
-            let mut o = Overlay::default();
-            (0..n).for_each(|h| o.insert(mix(u64::from(h)), h));
+        for n in [1u16, 2, 3, 5, 63, 127, 128, 300] {
+            let nids: Vec<(u64, Handle)> = (0..n).map(|h| (mix(u64::from(h)), h)).collect();
+            let mut views: Vec<Overlay> = nids.iter().map(|(nid, _)| Overlay::around(*nid)).collect();
+            views.iter_mut().for_each(|o| nids.iter().for_each(|(nid, h)| o.insert(*nid, *h)));
             for h in 0..n {
-                let near = o.neighbours(mix(u64::from(h)), h);
-                let most = if n < 64 { 4 } else { 6 };
+                let near = views[h as usize].neighbours();
+                let most = if n < 128 { 4 } else { 6 };
                 assert!(near.len() <= most && near.len() >= most.min(n as usize - 1).min(2), "{n}: {near:?}");
                 assert!(!near.contains(&h));
-                for x in near {
-                    assert!(o.neighbours(mix(u64::from(x)), x).contains(&h), "{n}: {h} {x}");
-                }
+                assert!(near.iter().all(|x| views[*x as usize].neighbours().contains(&h)), "{n}: {h}");
             }
-            o.remove(mix(0), 0);
-            assert_eq!(o.len(), n as usize - 1);
-            assert!((1..n).all(|h| !o.neighbours(mix(u64::from(h)), h).contains(&0)));
+            views.iter_mut().skip(1).for_each(|o| o.remove(nids[0].0, 0, nids[1..].iter().copied()));
+            assert!(views.iter().skip(1).all(|o| o.len() == n as usize - 1 && !o.neighbours().contains(&0)));
+            // as if it had never been
+            for (o, (nid, _)) in views.iter().zip(&nids).skip(1) {
+                let mut fresh = Overlay::around(*nid);
+                nids[1..].iter().for_each(|(nid, h)| fresh.insert(*nid, *h));
+                assert_eq!(o.neighbours(), fresh.neighbours());
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ impl Engine {
             return None;
         };
         let me = self.me;
-        let tagged = |l: &Option<super::Link>| l.as_ref().is_some_and(|l| super::members::tag(&l.peer.salt) == tag);
+        let tagged = |l: &Option<super::Link>| l.as_ref().is_some_and(|l| l.tag == tag);
         if let Some(l) = self.links.iter().position(tagged) {
             let link = self.links[l].as_mut().expect("it was just found");
             if !link.window.is_new(counter) {
@@ -109,7 +109,7 @@ impl Engine {
             link.flush_by(now);
         }
         if kind == Kind::Ping {
-            self.send_on(now, l, Kind::Pong, &[]);
+            self.send_on(now, l, Kind::Pong, &[], &[]);
         }
         if !r.is_empty() {
             self.link(l).owe_ack(now);
@@ -156,7 +156,7 @@ impl Engine {
                 for (_, m) in self.members.iter_mut() {
                     m.version = Version::NONE;
                     m.down_at = Version::NONE;
-                    m.accused = Default::default();
+                    m.acquit();
                 }
                 self.links.iter_mut().flatten().for_each(super::Link::forget_known);
             }
@@ -178,12 +178,12 @@ impl Engine {
 
     fn sections(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let mut news = false;
-        let mut rows_left = self.config.members_max;
-        let peer = self.link(l).peer;
+        let mut rows_read = 0;
+        let opened = self.link(l).serial;
         let mut explorers: Vec<u16> = Vec::new();
         while let Some((kind, body)) = packet::next_section(&mut r)? {
             // a section may have ended the link, and another one may have taken its slot
-            if self.link_if(l).is_none_or(|x| x.peer != peer) {
+            if self.link_if(l).is_none_or(|x| x.serial != opened) {
                 return Ok(());
             }
             match kind {
@@ -196,10 +196,10 @@ impl Engine {
                     }
                 }
                 section::ROWS => {
-                    for row in RowReader::new(body)? {
-                        let row = row?;
-                        rows_left = rows_left.checked_sub(1).ok_or(Malformed("more rows than there can be members"))?;
-                        news |= self.receive_row(now, l, &row, explorers.contains(&row.handle));
+                    let rows = RowReader::new(body)?.inspect(|_| rows_read += 1).take(self.config.members_max + 1);
+                    news |= self.receive_rows(now, l, rows, &explorers)?;
+                    if rows_read > self.config.members_max {
+                        return Err(Malformed("more rows than there can be members"));
                     }
                 }
                 section::PRUNE => self.read_prunes(now, l, body)?,

@@ -1,10 +1,20 @@
 //! Records: who is in the cluster, flooded once per version, checked by signature before anything is believed.
 
-use super::members::{Handle, ME, Member};
+use super::members::{Handle, ME, Member, Published};
 use super::{Engine, Event, c};
 use crate::wire::{Malformed, Reader, record};
 use peermon_model::{Instant, MemberState, Record, Sequence};
 use std::sync::Arc;
+
+/// Handles there are: two of their numbers mean something else on links.
+const HANDLES_MAX: usize = u16::MAX as usize - 1;
+
+/// A record that somebody told.
+pub(super) struct Told {
+    pub(super) published: Arc<Published>,
+    /// Its signature is known to be right.
+    verified: bool,
+}
 
 impl Engine {
     /// Publishes another record of this node: facts, addresses, notices. Identity, sequence and flags are filled in here.
@@ -15,7 +25,7 @@ impl Engine {
 
     /// This node's record as last published.
     pub fn record(&self) -> &Record {
-        &self.members.at(ME).record
+        self.members.at(ME).record()
     }
 
     /// Says goodbye: everybody takes this node out of the table at once. Nothing is published any more.
@@ -31,7 +41,7 @@ impl Engine {
     }
 
     pub(super) fn reissue(&mut self, now: Instant, mut record: Record) {
-        let old = &self.members.at(ME).record;
+        let old = &self.members.at(ME).record();
         record.id = self.me.id;
         record.salt = self.me.salt;
         record.incarnation = record.incarnation.max(old.incarnation);
@@ -40,10 +50,14 @@ impl Engine {
         record.period = self.config.period;
         record.key_held = self.keyring.newest();
         let signed = record::sign(&mut record, &self.key);
+        let published = Arc::new(Published { record: Arc::new(record), signed });
+        if let Some(shared) = &self.shared {
+            shared.keep(&published);
+        }
         if !self.config.listen_only {
             self.set_hash ^= self.members.at(ME).fingerprint();
         }
-        self.members.replace_record(ME, Arc::new(record), signed.into());
+        self.members.replace_record(ME, published);
         if !self.config.listen_only {
             self.set_hash ^= self.members.at(ME).fingerprint();
             self.flood_record(now, ME, None);
@@ -68,8 +82,8 @@ impl Engine {
         let signed = r.0;
         if let Some((id, rank)) = record::peek(signed)
             && let Some(h) = self.members.handle(id.nid())
-            && self.members.at(h).record.id == id
-            && self.members.at(h).record.rank() == rank
+            && self.members.at(h).record().id == id
+            && self.members.at(h).record().rank() == rank
             && h != ME
         {
             let link = self.link(l);
@@ -77,16 +91,16 @@ impl Engine {
             link.unmark_record(h);
             return Ok(());
         }
-        let Ok(record) = record::decode(signed) else {
+        let Ok(told) = self.read_signed(signed) else {
             self.counters.dropped_record += 1;
             return Ok(());
         };
-        if record.id == self.me.id {
-            self.told_of_me(now, &record, signed);
+        if told.published.record.id == self.me.id {
+            self.told_of_me(now, &told);
             return Ok(());
         }
-        let nid = record.id.nid();
-        let Some(h) = self.take_record(now, record, signed, down, Some(l)) else { return Ok(()) };
+        let nid = told.published.record.id.nid();
+        let Some(h) = self.take_record(now, told, down, Some(l)) else { return Ok(()) };
         if let Some(link) = self.link_if(l) {
             link.resolve(nid, h);
             link.unmark_record(h);
@@ -94,25 +108,38 @@ impl Engine {
         Ok(())
     }
 
+    /// Reads a record's bytes; whether they are signed is asked later, when it is known to matter.
+    pub(super) fn read_signed(&self, signed: &[u8]) -> Result<Told, Malformed> {
+        if let Some(published) = self.shared.as_ref().and_then(|s| s.find(signed)) {
+            return Ok(Told { published, verified: true });
+        }
+        let record = Arc::new(record::decode(signed)?);
+        Ok(Told { published: Arc::new(Published { record, signed: signed.into() }), verified: false })
+    }
+
+    pub(super) fn is_signed(&self, told: &Told) -> bool {
+        told.verified || {
+            let signed = record::is_signed(&told.published.record, &told.published.signed);
+            if let Some(shared) = self.shared.as_ref().filter(|_| signed) {
+                shared.keep(&told.published);
+            }
+            signed
+        }
+    }
+
     /// Believes a record if it is signed, allowed and news; its member's handle, unless it was refused.
-    pub(super) fn take_record(
-        &mut self,
-        now: Instant,
-        record: Record,
-        signed: &[u8],
-        down: bool,
-        from: Option<usize>,
-    ) -> Option<Handle> {
+    pub(super) fn take_record(&mut self, now: Instant, told: Told, down: bool, from: Option<usize>) -> Option<Handle> {
+        let record = &told.published.record;
         let nid = record.id.nid();
         let known = self.members.handle(nid);
         if let Some(h) = known {
             let m = self.members.at(h);
-            if m.record.id != record.id {
+            if m.record().id != record.id {
                 self.counters.dropped_refused += 1;
                 return None;
             }
-            if record.rank() <= m.record.rank() {
-                if record.rank() < m.record.rank()
+            if record.rank() <= m.record().rank() {
+                if record.rank() < m.record().rank()
                     && let Some(link) = from.and_then(|l| self.link_if(l))
                 {
                     // the peer is behind: tell it
@@ -123,23 +150,23 @@ impl Engine {
             }
         }
         let allowed = record.addresses.is_empty() || record.addresses.iter().any(|a| self.config.allow.allows(a.ip()));
-        let full = known.is_none() && self.members.len() >= self.config.members_max.min(usize::from(u16::MAX));
+        let full = known.is_none() && self.members.len() >= self.config.members_max.min(HANDLES_MAX);
         if record.listen_only || !allowed || full {
             self.counters.dropped_refused += 1;
             self.note_refused(nid, now);
             return None;
         }
-        if !record::is_signed(&record, signed) {
+        if !self.is_signed(&told) {
             self.counters.dropped_record += 1;
             return None;
         }
         let h = match known {
-            Some(h) => self.replace(now, h, record, signed),
-            None => self.admit(now, record, signed, down),
+            Some(h) => self.replace(now, h, told.published),
+            None => self.admit(now, told.published, down),
         };
         self.flood_record(now, h, from);
         let m = self.members.at(h);
-        let r = &m.record;
+        let r = m.record();
         self.events.push_back(Event::Record { id: r.id, name: r.name.clone(), incarnation: r.incarnation, sequence: r.sequence });
         Some(h)
     }
@@ -156,9 +183,9 @@ impl Engine {
         self.refused.get(&nid).is_some_and(|at| now - *at < c::REFUSED_FOR)
     }
 
-    fn admit(&mut self, now: Instant, record: Record, signed: &[u8], down: bool) -> Handle {
-        let left = record.left;
-        let h = self.members.insert(Member::new(Arc::new(record), signed.into(), MemberState::Down, now));
+    fn admit(&mut self, now: Instant, published: Arc<Published>, down: bool) -> Handle {
+        let left = published.record.left;
+        let h = self.members.insert(Member::new(published, MemberState::Down, now));
         let half = self.members.at(h).half();
         if let Some(l) = self.link_with(&half) {
             self.link(l).member = Some(h);
@@ -174,10 +201,10 @@ impl Engine {
         h
     }
 
-    fn replace(&mut self, now: Instant, h: Handle, record: Record, signed: &[u8]) -> Handle {
+    fn replace(&mut self, now: Instant, h: Handle, published: Arc<Published>) -> Handle {
         let m = self.members.at(h);
-        let new_life = record.salt != m.record.salt;
-        let left = record.left;
+        let new_life = published.record.salt != m.record().salt;
+        let left = published.record.left;
         if m.is_up() {
             self.set_hash ^= m.fingerprint();
         }
@@ -188,7 +215,7 @@ impl Engine {
             }
             self.members.at_mut(h).heard_counter = 0;
         }
-        self.members.replace_record(h, Arc::new(record), signed.into());
+        self.members.replace_record(h, published);
         let half = self.members.at(h).half();
         if new_life && let Some(l) = self.link_with(&half) {
             self.link(l).member = Some(h);
@@ -213,11 +240,13 @@ impl Engine {
 
     /// Somebody tells of this node. If that outranks what it says itself, there was a former life with a later count, or
     /// another machine lives under the same key.
-    pub(super) fn told_of_me(&mut self, now: Instant, told: &Record, signed: &[u8]) {
+    pub(super) fn told_of_me(&mut self, now: Instant, told: &Told) {
         let mine = self.record().clone();
-        if told.salt == self.me.salt || told.rank() < mine.rank() || !record::is_signed(told, signed) {
+        let record = &told.published.record;
+        if record.salt == self.me.salt || record.rank() < mine.rank() || !self.is_signed(told) {
             return;
         }
+        let told = record;
         if self.own.clashes > 0 && now - self.own.clashed_at < std::time::Duration::from_secs(1) {
             // two machines that outrank each other must not do so at the network's speed
             return;

@@ -8,97 +8,113 @@ use crate::time::ticks;
 use crate::wire::packet::Gaps;
 use crate::wire::rows::Row;
 use crate::wire::{Malformed, Reader};
-use peermon_model::quantity::ABSENT;
-use peermon_model::vitals::SLOTS;
 use peermon_model::{Instant, MemberState};
 
 impl Engine {
-    /// Takes a row from a link; `explores`: pass it on to everybody and learn its tree anew. True if it was news.
-    pub(super) fn receive_row(&mut self, now: Instant, l: usize, row: &Row, explores: bool) -> bool {
+    /// Takes the rows of one packet; true if there was news among them. `explores`: by the peer's handle, whose rows go to
+    /// everybody, so that their trees are learned anew.
+    pub(super) fn receive_rows(
+        &mut self,
+        now: Instant,
+        l: usize,
+        rows: impl Iterator<Item = Result<Row, Malformed>>,
+        explores: &[u16],
+    ) -> Result<bool, Malformed> {
+        let mut news: Vec<(Handle, Version, bool)> = Vec::new();
+        let mut result = Ok(());
+        for row in rows {
+            match row {
+                Ok(row) => news.extend(self.receive_row(now, l, &row).map(|(o, v)| (o, v, explores.contains(&row.handle)))),
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        // link by link rather than row by row: what a link knows of its peer stays in the processor's cache
+        for (i, link) in self.links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            if i == l {
+                continue;
+            }
+            let floods = link.carries_rows();
+            for &(o, v, explores) in &news {
+                let wanted = link.eager.get(o) || (explores && floods);
+                // an origin need not be told its own row
+                if wanted && link.member != Some(o) && v.newer_than(link.known(o)) {
+                    if explores && floods {
+                        link.eager.set(o);
+                        link.explore.set(o);
+                    }
+                    link.mark(o);
+                }
+            }
+        }
+        result.map(|()| !news.is_empty())
+    }
+
+    /// Takes a row from a link; whose and which it is, if it is to be passed on.
+    fn receive_row(&mut self, now: Instant, l: usize, row: &Row) -> Option<(Handle, Version)> {
         self.counters.rows_received += 1;
         let o = match self.link(l).meaning(row.handle) {
             Meaning::Member(o) => o,
-            Meaning::Awaited(nid) if self.is_refused(nid, now) => return false,
+            Meaning::Awaited(nid) if self.is_refused(nid, now) => return None,
             Meaning::Unknown | Meaning::Awaited(_) => {
                 let link = self.link(l);
                 // its next row may build on this one, which is lost: only a new word on the handle will do
                 link.put_meaning(row.handle, Meaning::Unknown);
                 link.tell_unknown(row.handle, now);
                 link.flush_by(now + c::HOLD_URGENT);
-                return false;
+                return None;
             }
         };
         if o == ME {
-            return false;
+            return None;
         }
         let v = row.version;
-        if v.ticks_since(self.now_version(now)) > c::FUTURE_TICKS {
+        let clock = self.clock.at(now);
+        if v.ticks_since(clock.version()) > c::FUTURE_TICKS {
             self.counters.dropped_future += 1;
             self.link(l).tell_unknown(row.handle, now);
-            return false;
+            return None;
         }
         let m = self.members.at(o);
         if m.version != Version::NONE && !v.newer_than(m.version) {
             self.duplicate_row(l, o, v);
-            return false;
+            return None;
         }
         if m.version == Version::NONE && !row.full {
             self.counters.dropped_baseless += 1;
             self.link(l).grafts.push((o, Version::NONE));
             self.link(l).flush_by(now + c::HOLD_URGENT);
-            return false;
+            return None;
         }
-        let fresh = v.age(self.clock.at(now)) < 3 * self.config.period.max(m.record.period);
-        let revives = m.state == MemberState::Down && fresh && v.newer_than(m.down_at);
-        if revives {
+        if m.state == MemberState::Down && v.newer_than(m.down_at) && v.age(clock) < 3 * self.config.period.max(m.record().period)
+        {
             self.revive(now, o);
         }
         let m = self.members.at_mut(o);
-        for i in 0..SLOTS {
-            if row.mask >> i & 1 == 1 {
-                (m.codes[i], m.changed[i]) = (row.codes[i], v);
-            } else if row.full {
-                (m.codes[i], m.changed[i]) = (ABSENT, v);
-            }
-        }
-        m.version = v;
+        m.take(row);
         if !m.is_up() {
             // Kept, since the peer now counts on this node having it; but it proves nothing of the present.
             self.link(l).note_known(o, v);
-            return false;
+            return None;
         }
-        self.counters.rows_new += 1;
-        let m = self.members.at_mut(o);
         m.heard = now;
-        self.set_parent(o, l as u8);
-        self.link(l).note_known(o, v);
-        for (i, link) in self.links.iter_mut().enumerate() {
-            if let Some(link) = link
-                && i != l
-                // an origin need not be told its own row
-                && link.member != Some(o)
-                && v.newer_than(link.known(o))
-            {
-                if explores && link.carries_rows() {
-                    link.eager.set(o);
-                    link.explore.set(o);
-                }
-                if link.eager.get(o) {
-                    link.mark(o);
-                }
-            }
-        }
-        self.link(l).unmark(o);
-        let m = self.members.at_mut(o);
-        if v.newer_than(m.accused.at) {
-            m.accused = Default::default();
+        if m.refutes(v) {
+            m.acquit();
             if m.state == MemberState::Suspect {
                 m.state = MemberState::Alive;
                 m.since = now;
                 self.member_event(o);
             }
         }
-        true
+        self.counters.rows_new += 1;
+        self.set_parent(o, l as u8);
+        let link = self.link(l);
+        link.note_known(o, v);
+        link.unmark(o);
+        Some((o, v))
     }
 
     /// A row that this node has already: one of the two links is too much.
@@ -250,7 +266,7 @@ impl Engine {
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
         let (period, clock) = (self.config.period, self.clock.at(now));
         let late = |m: &super::members::Member| {
-            let slower = m.record.period.saturating_sub(period);
+            let slower = m.record().period.saturating_sub(period);
             let allowed = if self.clock.is_locked() {
                 (now - wave) + period * 2 / 5
             } else {

@@ -26,7 +26,12 @@ impl Engine {
             .members
             .iter()
             .map(|(h, m)| {
-                (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.config.period.max(m.record.period))
+                (
+                    h,
+                    m.is_up()
+                        && m.version != Version::NONE
+                        && m.version.age(clock) < 3 * self.config.period.max(m.record().period),
+                )
             })
             .collect();
         let link = self.link(l);
@@ -66,7 +71,7 @@ impl Engine {
     fn in_range(&self, depth: u8, prefix: u32) -> impl Iterator<Item = (Handle, &super::members::Member)> {
         self.members
             .iter()
-            .filter(move |(_, m)| m.is_up() && !m.record.listen_only && (depth == 0 || digits(m.nid, depth) == prefix))
+            .filter(move |(_, m)| m.is_up() && !m.record().listen_only && (depth == 0 || digits(m.nid, depth) == prefix))
     }
 
     fn fingerprints(&self, depth: u8, prefix: u32) -> [u32; WAYS] {
@@ -117,8 +122,8 @@ impl Engine {
         body.extend_from_slice(&prefix.to_le_bytes());
         for (_, m) in self.in_range(depth, prefix).take(LIST_MAX) {
             body.extend_from_slice(&m.nid.to_le_bytes());
-            body.extend_from_slice(&m.record.incarnation.0.to_le_bytes());
-            body.extend_from_slice(&m.record.sequence.0.to_le_bytes());
+            body.extend_from_slice(&m.record().incarnation.0.to_le_bytes());
+            body.extend_from_slice(&m.record().sequence.0.to_le_bytes());
         }
         self.tell_once(now, l, section::SET_LIST, body);
     }
@@ -141,7 +146,7 @@ impl Engine {
             };
             let (mine, up, version) = {
                 let m = self.members.at(h);
-                (m.record.rank(), m.is_up(), m.version)
+                (m.record().rank(), m.is_up(), m.version)
             };
             if mine > rank {
                 self.link(l).mark_record(h);

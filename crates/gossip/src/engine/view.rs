@@ -56,7 +56,7 @@ impl Engine {
             .map(|(h, m)| {
                 let gone = matches!(m.state, MemberState::Down | MemberState::Left);
                 NodeEntry {
-                    record: Arc::clone(&m.record),
+                    record: Arc::clone(&m.published.record),
                     state: if h == ME && self.leaving { MemberState::Left } else { m.state },
                     vitals: self.row_of(h),
                     age: (m.version != Version::NONE).then(|| m.version.age(clock)),
@@ -85,7 +85,7 @@ impl Engine {
             .iter()
             .flatten()
             .map(|l| LinkInfo {
-                name: l.member.and_then(|h| self.members.get(h)).map(|m| m.record.name.clone()),
+                name: l.member.and_then(|h| self.members.get(h)).map(|m| m.record().name.clone()),
                 short_id: l.peer.id.short(),
                 address: l.addr,
                 rtt: l.srtt,
@@ -107,7 +107,7 @@ impl Engine {
 
     /// All rows held: whose, which version, which codes. For tests and the simulator's reference model.
     pub fn rows(&self) -> impl Iterator<Item = (peermon_model::NodeId, Version, peermon_model::Vitals)> + '_ {
-        self.members.iter().filter(|(_, m)| m.version != Version::NONE).map(|(h, m)| (m.record.id, m.version, self.row_of(h)))
+        self.members.iter().filter(|(_, m)| m.version != Version::NONE).map(|(h, m)| (m.record().id, m.version, self.row_of(h)))
     }
 
     /// Seeds that no living member answers for.

@@ -85,9 +85,7 @@ impl Engine {
         if me.version != Version::NONE && (-(1 << 20)..=0).contains(&version.ticks_since(me.version)) {
             return;
         }
-        if std::mem::take(&mut own.whole) {
-            me.changed = [version; SLOTS];
-        }
+        let mut fields = 0;
         for i in 0..SLOTS {
             let (was, is) = (me.codes[i], own.measured[i]);
             let moved = if was == peermon_model::quantity::ABSENT || is == peermon_model::quantity::ABSENT {
@@ -97,9 +95,15 @@ impl Engine {
             };
             own.periods[i] += 1;
             if moved || (own.periods[i] >= c::KEYFRAME && was != is) {
-                (me.codes[i], me.changed[i]) = (is, version);
+                me.codes[i] = is;
+                fields |= 1 << i;
                 own.periods[i] = 0;
             }
+        }
+        if std::mem::take(&mut own.whole) {
+            me.changes.restart(version);
+        } else {
+            me.changes.note(version, fields);
         }
         me.version = version;
         me.heard = now;
@@ -156,7 +160,7 @@ impl Engine {
         let unheard: Vec<Handle> = self
             .members
             .iter()
-            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.config.period.max(m.record.period))
+            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.config.period.max(m.record().period))
             .map(|(h, _)| h)
             .collect();
         for o in unheard {
@@ -170,7 +174,7 @@ impl Engine {
             return;
         }
         for l in self.link_indices() {
-            self.send_on(now, l, packet::Kind::Ping, &[]);
+            self.send_on(now, l, packet::Kind::Ping, &[], &[]);
         }
         self.recompute(now);
     }

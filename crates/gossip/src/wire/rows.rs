@@ -86,7 +86,11 @@ impl RowWriter {
         if ext3 != 0 {
             out.push(ext3);
         }
-        out.extend(row.codes.iter().enumerate().filter(|(i, _)| row.mask >> i & 1 == 1).map(|(_, c)| *c));
+        let mut mask = row.mask;
+        while mask != 0 {
+            out.push(row.codes[mask.trailing_zeros() as usize]);
+            mask &= mask - 1;
+        }
     }
 
     /// Writes what is still held back.
@@ -164,8 +168,10 @@ impl<'a> RowReader<'a> {
                 }
             }
         }
-        for i in (0..SLOTS).filter(|i| row.mask >> i & 1 == 1) {
-            row.codes[i] = self.input.u8()?;
+        let mut mask = row.mask;
+        while mask != 0 {
+            row.codes[mask.trailing_zeros() as usize] = self.input.u8()?;
+            mask &= mask - 1;
         }
         Ok(())
     }
