@@ -148,6 +148,7 @@ mod tests {
             name: name.parse().expect("a name"),
             addresses: vec!["10.0.0.1:19810".parse().expect("an address")],
             period: Duration::from_secs(1),
+            budget: 0,
             left: false,
             listen_only: false,
             key_held: 0,

@@ -5,9 +5,13 @@ use std::time::Duration;
 /// What a node's gossip is told at start. All nodes of a cluster should have the same `period`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How often this node publishes its row. Default 1 s; a multiple of 1/64 s from 125 ms to 16 s. Shorter is fresher and
-    /// costs proportionally more bytes.
+    /// How often this node samples, and publishes its row as long as the budget allows. Default 1 s; a multiple of 1/64 s
+    /// from 125 ms to 16 s. Shorter is fresher and costs proportionally more bytes.
     pub period: Duration,
+    /// Bytes a second that a node may send, IP and UDP headers included; 0: no limit. Default 32 kB/s. The cluster goes by
+    /// the median of its members' budgets: where rows at every `period` would cost more, all publish half as often, and
+    /// so on down to 16 s.
+    pub budget: u32,
     /// Addresses that may know the cluster; asked until one answers, for ever. Default: none.
     pub seeds: Vec<SocketAddr>,
     /// Prefixes that datagrams may come from and records may name. Default: all.
@@ -37,6 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             period: Duration::from_secs(1),
+            budget: 32_000,
             seeds: Vec::new(),
             allow: AllowList::default(),
             listen_only: false,
@@ -63,6 +68,8 @@ pub(crate) mod constants {
     pub(crate) const PAYLOAD_MAX: usize = 1_352;
     /// Payload once larger datagrams have proved too big: every IPv6 path carries it.
     pub(crate) const PAYLOAD_SAFE: usize = 1_172;
+    /// Bytes of a datagram besides its sections: IP, UDP, header, clock and acknowledgements, tag.
+    pub(crate) const DATAGRAM_OVERHEAD: usize = 71;
     /// IP and UDP headers, for the byte accounts (IPv4).
     pub(crate) const HEADERS: usize = 28;
     /// Links at once: ring neighbours, joiners being served, listeners. An index fits a byte.

@@ -25,6 +25,7 @@ counters! {
     rows_new = "gossip.rows.new", "Rows received that were news.";
     rows_sent = "gossip.rows.sent", "Rows sent.";
     row_bytes_sent = "gossip.rows.sent.bytes", "Bytes of rows sent, without any header.";
+    out_of_turn = "gossip.rows.out_of_turn", "Rows this node published before their turn because much had changed.";
     acks = "gossip.tx.acks", "Datagrams that carry nothing but an acknowledgement.";
     resent = "gossip.resent", "Packets given up as lost; what they told is told again.";
     grafts = "gossip.grafts", "Rows asked for because they were missing.";

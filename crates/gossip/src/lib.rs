@@ -8,7 +8,7 @@
 //! What it is not: it opens no socket, reads no clock and draws no random number; see [`Engine`].
 //!
 //! ```
-//! use peermon_gossip::{Config, Destination, Engine};
+//! use peermon_gossip::{Bands, Config, Destination, Engine};
 //! use peermon_model::{Facts, Incarnation, Instant, NodeId, Record, Sequence};
 //! use peermon_trust::{ClusterKey, Keyring, NodeKey};
 //! use std::{net::SocketAddr, time::Duration};
@@ -18,12 +18,12 @@
 //!     let key = NodeKey::from_seed(&[n; 32]);
 //!     let record = Record {
 //!         id: key.id(), incarnation: Incarnation(1), sequence: Sequence(0), salt: [0; 16],
-//!         name: format!("node-{n}").parse().unwrap(), addresses: vec![address(n)], period: Duration::from_secs(1),
+//!         name: format!("node-{n}").parse().unwrap(), addresses: vec![address(n)], period: Duration::from_secs(1), budget: 0,
 //!         left: false, listen_only: false, key_held: 1, facts: Facts::default(), custom: vec![], notices: vec![],
 //!         facts_dropped: 0,
 //!     };
 //!     let config = Config { seeds, discovery: false, ..Config::default() };
-//!     Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, [1; 27], [n; 32], Instant::ZERO)
+//!     Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, Bands::default(), [n; 32], Instant::ZERO)
 //! };
 //! let mut nodes = [(address(1), node(1, vec![])), (address(2), node(2, vec![address(1)]))];
 //! let mut now = Instant::ZERO;
@@ -52,5 +52,7 @@ mod wire;
 
 pub use config::{Config, PERIODS};
 pub use counters::Counters;
-pub use engine::{ClockInfo, Destination, Engine, Event, LinkInfo, LinkRole, Published, SendError, SharedRecords, Transmit};
+pub use engine::{
+    Bands, ClockInfo, Destination, Engine, Event, LinkInfo, LinkRole, PaceInfo, Published, SendError, SharedRecords, Transmit,
+};
 pub use time::{ClusterTime, Version};

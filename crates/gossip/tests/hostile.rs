@@ -1,7 +1,7 @@
 //! Whatever comes from outside: a datagram that is replayed, cut, altered, made up or sealed with another key changes
 //! nothing and is counted by its reason; nothing panics, also not for members who send nonsense.
 
-use peermon_gossip::{Config, Destination, Engine, Transmit};
+use peermon_gossip::{Bands, Config, Destination, Engine, Transmit};
 use peermon_model::{Facts, Incarnation, Instant, NodeId, Record, Sequence, Vitals, vitals::Slot};
 use peermon_trust::{ClusterKey, Keyring, NodeKey};
 use proptest::prelude::*;
@@ -26,6 +26,7 @@ fn engine_at(now: Instant, n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine
         name: format!("node-{n}").parse().expect("a name"),
         addresses: vec![address(n)],
         period: Duration::from_secs(1),
+        budget: 0,
         left: false,
         listen_only: false,
         key_held: 1,
@@ -35,7 +36,7 @@ fn engine_at(now: Instant, n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine
         facts_dropped: 0,
     };
     let config = Config { seeds, discovery: false, ..Config::default() };
-    Engine::new(config, key, Keyring::new(1, ClusterKey::new([cluster; 32])), record, [1; 27], [n; 32], now)
+    Engine::new(config, key, Keyring::new(1, ClusterKey::new([cluster; 32])), record, Bands::default(), [n; 32], now)
 }
 
 /// Three nodes that talk, and everything that was said.
@@ -221,7 +222,7 @@ fn a_key_shared_by_two_machines_is_found_out() {
         let key = NodeKey::from_seed(&[3; 32]);
         let record = Record { addresses: vec![address(4)], ..clone.record().clone() };
         let config = Config { seeds: vec![address(1)], discovery: false, ..Config::default() };
-        Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, [1; 27], [77; 32], scene.now)
+        Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, Bands::default(), [77; 32], scene.now)
     });
     let mut told = 0;
     for _ in 0..6_000 {

@@ -45,8 +45,10 @@ pub struct Record {
     pub name: NodeName,
     /// Where it receives datagrams, best first.
     pub addresses: Vec<SocketAddr>,
-    /// How often it publishes its row.
+    /// How often it publishes its row if it may spend what that costs.
     pub period: Duration,
+    /// Bytes a second it may send to keep the table; 0: no limit.
+    pub budget: u32,
     /// It has said that it leaves.
     pub left: bool,
     /// It listens and serves but is not a member to choose or to show.

@@ -26,7 +26,7 @@
 mod row;
 
 pub use peermon_gossip::{
-    ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, Published, SendError, SharedRecords, Transmit,
+    ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords, Transmit,
 };
 
 use peermon_gossip::Engine;
@@ -47,8 +47,10 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// Address families of the sockets there are: (IPv4, IPv6).
     pub families: (bool, bool),
-    /// How often it publishes.
+    /// How often it samples, and publishes as long as the budget allows.
     pub period: Duration,
+    /// Bytes a second it may send to keep the table; 0: no limit.
+    pub budget: u32,
     /// Addresses that may know the cluster.
     pub seeds: Vec<SocketAddr>,
     /// Prefixes that datagrams may come from and records may name.
@@ -86,6 +88,7 @@ impl Config {
             addresses: Vec::new(),
             families: g.families,
             period: g.period,
+            budget: g.budget,
             seeds: g.seeds,
             allow: g.allow,
             listen_only: g.listen_only,
@@ -145,6 +148,7 @@ impl Node {
             name: config.name,
             addresses: first(config.addresses, limits::ADDRESSES_MAX),
             period: config.period,
+            budget: config.budget,
             left: false,
             listen_only: config.listen_only,
             key_held: keyring.newest(),
@@ -155,6 +159,7 @@ impl Node {
         };
         let gossip = peermon_gossip::Config {
             period: config.period,
+            budget: config.budget,
             seeds: config.seeds,
             allow: config.allow,
             listen_only: config.listen_only,
@@ -167,7 +172,7 @@ impl Node {
             key_overlap: config.key_overlap,
             key_patience: config.key_patience,
         };
-        let engine = Engine::new(gossip, identity.key, keyring, record, row::dead_bands(), seed, now);
+        let engine = Engine::new(gossip, identity.key, keyring, record, row::bands(), seed, now);
         Node { engine, custom }
     }
 
@@ -297,6 +302,11 @@ impl Node {
     /// All peers.
     pub fn links(&self, now: Instant) -> Vec<LinkInfo> {
         self.engine.links(now)
+    }
+
+    /// How often nodes publish now, what that costs, and how fresh rows are for it.
+    pub fn pace(&self) -> PaceInfo {
+        self.engine.pace()
     }
 
     /// The cluster clock's state.

@@ -1,13 +1,21 @@
 //! From samples to a row: names to slots, values to codes.
 
-use peermon_model::vitals::{SLOTS, Slot, VITALS, Vitals};
+use peermon_gossip::Bands;
+use peermon_model::vitals::{Slot, VITALS, Vitals};
 use peermon_model::{CustomVital, Record, Samples};
 
+/// Vitals that change who should be chosen at once, and by how many code steps (0.5 % each) they must move to be told before
+/// their turn: a node going busy or idle, its memory or a GPU being taken, health lost.
+const OF_NOTE: &[(&str, u8)] =
+    &[("cpu.busy", 80), ("mem.available", 40), ("gpu.busy", 80), ("gpu.mem.used", 40), ("pressure.memory", 60), ("health", 20)];
+
 /// How far each slot must move before it is sent. Custom vitals are coarse already.
-pub(crate) fn dead_bands() -> [u8; SLOTS] {
-    let mut bands = [1; SLOTS];
+pub(crate) fn bands() -> Bands {
+    let mut bands = Bands::default();
     for v in VITALS {
-        bands[v.slot.index()] = v.dead_band;
+        bands.dead[v.slot.index()] = v.dead_band;
+        let of_note = OF_NOTE.iter().find(|(name, _)| *name == v.attribute.name);
+        bands.note[v.slot.index()] = of_note.map_or(0, |(_, steps)| *steps);
     }
     bands
 }

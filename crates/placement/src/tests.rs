@@ -53,6 +53,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
         name: format!("n{number}").parse().expect("a name"),
         addresses: vec![],
         period: Duration::from_secs(1),
+        budget: 0,
         left: m.state == MemberState::Left,
         listen_only: m.listen_only,
         key_held: 1,

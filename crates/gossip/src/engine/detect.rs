@@ -8,12 +8,9 @@ use peermon_model::{Instant, MemberState};
 impl Engine {
     /// Probes the neighbours that were not heard in this wave.
     pub(super) fn ask_the_silent(&mut self, now: Instant, wave: Instant) {
-        let (period, locked) = (self.config.period, self.clock.is_locked());
+        let (period, locked) = (self.period(), self.clock.is_locked());
         for l in self.link_indices() {
-            let slower = {
-                let member = self.link(l).member;
-                member.and_then(|h| self.members.get(h)).map_or(period, |m| m.record().period).saturating_sub(period)
-            };
+            let slower = self.peer_period(l).saturating_sub(period);
             let since =
                 if locked { wave.before(c::SILENT_SLACK + slower) } else { now.before(period * 5 / 4 + slower + c::LATE) };
             let link = self.link(l);
@@ -77,7 +74,7 @@ impl Engine {
 
     /// More than half of the neighbours silent at once: then it is rather this node that is cut off.
     fn is_cut_off(&self, now: Instant) -> bool {
-        let lately = now.before(self.config.period + c::LATE * 3);
+        let lately = now.before(self.period() + c::LATE * 3);
         let ring = self.links.iter().flatten().filter(|l| l.ring);
         let (all, silent) = ring.fold((0, 0), |(a, s), l| (a + 1, s + usize::from(l.last_heard < lately)));
         all > 2 && silent * 2 > all

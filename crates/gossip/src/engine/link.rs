@@ -127,6 +127,8 @@ pub(crate) struct Rest {
     pub(crate) pings: u8,
     pub(crate) silent_waves: u8,
     pub(crate) hash_differs: u8,
+    /// How often the peer publishes, as it told: its period times two to this power.
+    pub(crate) step: Option<u8>,
 }
 
 impl Link {
@@ -187,6 +189,7 @@ impl Link {
             pings: 0,
             silent_waves: 0,
             hash_differs: 0,
+            step: None,
         };
         Link {
             flush_at: Instant::NEVER,

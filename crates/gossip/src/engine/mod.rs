@@ -8,6 +8,7 @@ mod keys;
 mod link;
 mod members;
 mod overlay;
+mod pace;
 mod receive;
 mod records;
 mod rows;
@@ -29,6 +30,7 @@ use link::Link;
 pub use members::Published;
 use members::{Handle, ME, Members};
 use overlay::Overlay;
+pub use pace::{Bands, PaceInfo};
 use peermon_model::vitals::SLOTS;
 use peermon_model::{Incarnation, Instant, MemberState, NodeId, NodeName, Record, Sequence};
 use peermon_trust::{CookieJar, Half, Keyring, NodeKey};
@@ -119,8 +121,7 @@ pub(crate) struct Own {
     measured: [u8; SLOTS],
     /// By slot: periods since it was last marked changed.
     periods: [u32; SLOTS],
-    /// By slot: how far it must move.
-    dead_band: [u8; SLOTS],
+    bands: Bands,
     /// The next row counts as changed in all fields: whoever has one of a former life, or from before the clock stepped,
     /// has a version that says nothing about this one.
     whole: bool,
@@ -160,6 +161,7 @@ pub struct Engine {
     cookies: CookieJar,
     contacts: Contacts,
     own: Own,
+    pace: pace::Pace,
     set_hash: u64,
     /// Nodes whose records were refused, and when.
     refused: BTreeMap<u64, Instant>,
@@ -183,14 +185,13 @@ pub struct Engine {
 
 impl Engine {
     /// A node that knows only itself. `record` is what it publishes; its id, salt, sequence and flags are filled in here.
-    /// `dead_band` says by slot how many code steps a vital must move before it is sent. `seed` must come from a source
-    /// that nobody can guess: salts, nonces and cookies are made from it.
+    /// `seed` must come from a source that nobody can guess: salts, nonces and cookies are made from it.
     pub fn new(
         config: Config,
         key: NodeKey,
         keyring: Keyring,
         mut record: Record,
-        dead_band: [u8; SLOTS],
+        bands: Bands,
         seed: [u8; 32],
         now: Instant,
     ) -> Self {
@@ -203,6 +204,7 @@ impl Engine {
         record.left = false;
         record.listen_only = config.listen_only;
         record.period = config.period;
+        record.budget = config.budget;
         record.key_held = keyring.newest();
         let signed = crate::wire::record::sign(&mut record, &key);
         let mut members = Members::default();
@@ -237,13 +239,14 @@ impl Engine {
             own: Own {
                 measured: [peermon_model::quantity::ABSENT; SLOTS],
                 periods: [0; SLOTS],
-                dead_band,
+                bands,
                 whole: true,
                 published: 0,
                 explore_at: c::EXPLORE.0,
                 clashes: 0,
                 clashed_at: now,
             },
+            pace: pace::Pace::new(),
             refused: BTreeMap::new(),
             set_hash: if config.listen_only { 0 } else { set_hash },
             tokens: config.rate_max * c::BURST,
@@ -486,7 +489,7 @@ impl Engine {
     /// This node was stopped for a while: it has heard nobody, and that is nobody's fault.
     fn note_stall(&mut self, now: Instant) {
         self.counters.stalls += 1;
-        self.stalled_until = now + self.config.period;
+        self.stalled_until = now + self.period();
         for link in self.links.iter_mut().flatten() {
             link.pings = 0;
             link.ping_at = Instant::NEVER;

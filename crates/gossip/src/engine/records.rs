@@ -48,6 +48,7 @@ impl Engine {
         record.sequence = Sequence(old.sequence.0 + 1);
         record.listen_only = self.config.listen_only;
         record.period = self.config.period;
+        record.budget = self.config.budget;
         record.key_held = self.keyring.newest();
         let signed = record::sign(&mut record, &self.key);
         let published = Arc::new(Published { record: Arc::new(record), signed });

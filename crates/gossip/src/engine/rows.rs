@@ -89,8 +89,7 @@ impl Engine {
             self.link(l).flush_by(now + c::HOLD_URGENT);
             return None;
         }
-        if m.state == MemberState::Down && v.newer_than(m.down_at) && v.age(clock) < 3 * self.config.period.max(m.record().period)
-        {
+        if m.state == MemberState::Down && v.newer_than(m.down_at) && v.age(clock) < 3 * self.member_period(m) {
             self.revive(now, o);
         }
         let m = self.members.at_mut(o);
@@ -264,7 +263,7 @@ impl Engine {
 
     /// Rows that should have come with the last wave and did not: ask for them.
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
-        let (period, clock) = (self.config.period, self.clock.at(now));
+        let (period, clock) = (self.period(), self.clock.at(now));
         let late = |m: &super::members::Member| {
             let slower = m.record().period.saturating_sub(period);
             let allowed = if self.clock.is_locked() {

@@ -25,14 +25,7 @@ impl Engine {
         let fresh: Vec<(Handle, bool)> = self
             .members
             .iter()
-            .map(|(h, m)| {
-                (
-                    h,
-                    m.is_up()
-                        && m.version != Version::NONE
-                        && m.version.age(clock) < 3 * self.config.period.max(m.record().period),
-                )
-            })
+            .map(|(h, m)| (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.member_period(m)))
             .collect();
         let link = self.link(l);
         link.synced = Some(now);
@@ -50,6 +43,9 @@ impl Engine {
 
     pub(super) fn read_hash(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let theirs = r.u64()?;
+        if !r.is_empty() {
+            self.note_step(now, l, r.u8()?);
+        }
         let equal = theirs == self.set_hash;
         let refusing = !self.refused.is_empty();
         let link = self.link(l);

@@ -27,39 +27,50 @@ impl Engine {
 
     /// When the present wave began.
     fn wave_start(&self, now: Instant) -> Instant {
-        let t = self.config.period.as_micros() as u64;
+        let t = self.period().as_micros() as u64;
         self.clock.local(ClusterTime(self.clock.at(now).0 / t * t))
     }
 
     /// A wave begins: follow the clock, ask for a sample.
     pub(super) fn wave(&mut self, now: Instant) {
-        let recent = now.before(3 * self.config.period);
+        let recent = now.before(3 * self.period());
         let heard = self.links.iter().flatten().filter(|l| l.last_heard >= recent);
         let mut offsets: Vec<i64> = heard.filter_map(super::Link::offset).collect();
         let by = self.clock.follow(&mut offsets);
         for link in self.links.iter_mut().flatten() {
             link.offsets.iter_mut().for_each(|o| o.1 -= by);
         }
-        self.check_stage = 0;
-        self.check_at = self.wave_start(now) + self.stage(0);
+        let is_turn = self.take_turn(now);
+        if is_turn {
+            self.check_stage = 0;
+            self.check_at = self.wave_start(now) + self.stage(0);
+        }
         self.schedule_wave(now);
         if self.config.listen_only || self.leaving {
             self.keep_listening(now);
             return;
         }
         self.events.push_back(Event::SampleDue);
-        // a quarter of a period is enough for any collector; after it the old row goes out again, as a sign of life
-        self.republish_at = now + self.config.period / 4;
+        if is_turn {
+            // a quarter of a period is enough for any collector; after it the old row goes out again, as a sign of life
+            self.republish_at = now + self.config.period / 4;
+        }
     }
 
     fn stage(&self, n: usize) -> Duration {
-        self.config.period.min(Duration::from_secs(1)) * STAGES[n] / 1000
+        self.period().min(Duration::from_secs(1)) * STAGES[n] / 1000
     }
 
-    /// Publishes this node's row. Call it when [`Event::SampleDue`] asks for it.
+    /// Takes this node's row, whenever there is one, at the latest when [`Event::SampleDue`] asks for it. It is published if
+    /// it is the turn's, or says something that should not wait.
     pub fn publish(&mut self, now: Instant, row: &Vitals) {
         self.own.measured = *row.codes();
-        self.republish(now);
+        if self.pace.take_due() {
+            self.republish(now);
+        } else if self.is_notable() && self.pace.take_note() {
+            self.counters.out_of_turn += 1;
+            self.republish(now);
+        }
     }
 
     /// Publishes what was last measured, with the present time.
@@ -91,7 +102,7 @@ impl Engine {
             let moved = if was == peermon_model::quantity::ABSENT || is == peermon_model::quantity::ABSENT {
                 was != is
             } else {
-                was.abs_diff(is) >= own.dead_band[i].max(1)
+                was.abs_diff(is) >= own.bands.dead[i].max(1)
             };
             own.periods[i] += 1;
             if moved || (own.periods[i] >= c::KEYFRAME && was != is) {
@@ -114,7 +125,8 @@ impl Engine {
             let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(c::EXPLORE.2));
             own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
         }
-        let hash = self.set_hash.to_le_bytes();
+        let mut hash = self.set_hash.to_le_bytes().to_vec();
+        hash.push(self.pace.step());
         for link in self.links.iter_mut().flatten() {
             if link.ring || link.peer_ring {
                 link.eager.set(ME);
@@ -126,7 +138,7 @@ impl Engine {
                 link.mark(ME);
                 link.flush_by(now);
                 if !link.once.iter().any(|s| s.0 == section::HASH) {
-                    link.once.push((section::HASH, hash.to_vec()));
+                    link.once.push((section::HASH, hash.clone()));
                 }
             }
         }
@@ -160,7 +172,7 @@ impl Engine {
         let unheard: Vec<Handle> = self
             .members
             .iter()
-            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.config.period.max(m.record().period))
+            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.member_period(m))
             .map(|(h, _)| h)
             .collect();
         for o in unheard {
@@ -186,7 +198,7 @@ impl Engine {
         if !self.config.listen_only {
             self.recompute(now);
         }
-        let idle = c::IDLE_PERIODS * self.config.period.max(Duration::from_millis(500));
+        let idle = c::IDLE_PERIODS * self.period().max(Duration::from_millis(500));
         let listening = self.config.listen_only;
         for l in self.link_indices() {
             let link = self.link(l);

@@ -57,6 +57,7 @@ fn encode(r: &Record, facts: &[Fact]) -> Vec<u8> {
     out.extend_from_slice(&r.salt);
     out.push(if r.left { LEFT } else { 0 } | if r.listen_only { LISTEN_ONLY } else { 0 });
     out.extend_from_slice(&(r.period.as_micros() as u64 * 64 / 1_000_000).min(u64::from(u16::MAX)).to_le_bytes()[..2]);
+    out.extend_from_slice(&r.budget.to_le_bytes());
     out.push(r.key_held);
     put_text(&mut out, r.name.as_str());
     let addresses = &r.addresses[..r.addresses.len().min(limits::ADDRESSES_MAX)];
@@ -132,6 +133,7 @@ pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
     let salt = r.array()?;
     let flags = r.u8()?;
     let period = Duration::from_micros(u64::from(r.u16()?) * 1_000_000 / 64);
+    let budget = r.u32()?;
     let key_held = r.u8()?;
     let name: NodeName = r.text()?.parse().map_err(|_| Malformed("a node name"))?;
     let addresses = list(&mut r, limits::ADDRESSES_MAX, Reader::address)?;
@@ -159,6 +161,7 @@ pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
         name,
         addresses,
         period,
+        budget,
         left: flags & LEFT != 0,
         listen_only: flags & LISTEN_ONLY != 0,
         key_held,
@@ -238,6 +241,7 @@ pub(crate) mod tests {
             name: "node-1".parse().expect("a name"),
             addresses: vec!["10.0.0.1:19810".parse().expect("valid"), "[fd00::1]:19810".parse().expect("valid")],
             period: Duration::from_secs(1),
+            budget: 0,
             left: false,
             listen_only: false,
             key_held: 1,

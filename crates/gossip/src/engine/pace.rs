@@ -1,0 +1,248 @@
+//! How often nodes publish: as often as configured, or so much less often that they stay within what they may spend.
+//!
+//! All nodes of a cluster must agree, or one misses rows that the other does not send yet. They do without a word, since all
+//! compute it from the same things: the members, what their records say they may spend, and how long rows are. They decide
+//! at the same moments, change by factors of two so that the slower ones' waves are among the faster ones', and one that
+//! is in doubt does as its neighbours do.
+
+use super::Engine;
+use super::members::ME;
+use crate::config::{PERIODS, constants as c};
+use peermon_model::Instant;
+use peermon_model::vitals::SLOTS;
+use std::time::Duration;
+
+/// How far a vital must move to be told: by slot, in code steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Bands {
+    /// Before a change is sent with the next row at all.
+    pub dead: [u8; SLOTS],
+    /// Before a row is sent out of turn; 0: never.
+    pub note: [u8; SLOTS],
+}
+
+impl Default for Bands {
+    fn default() -> Self {
+        Bands { dead: [1; SLOTS], note: [0; SLOTS] }
+    }
+}
+
+/// What publishing costs now, and what is promised for it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PaceInfo {
+    /// How often rows are published now.
+    pub period: Duration,
+    /// Bytes a second that a node may send, IP and UDP headers included: the median of what the members' records say. None:
+    /// no limit.
+    pub budget: Option<f64>,
+    /// Bytes a second expected at this period in a cluster of this size.
+    pub cost: f64,
+    /// Mean age of others' rows to expect.
+    pub age_mean: Duration,
+    /// Age that nearly all of them stay below, while no datagram is lost.
+    pub age_most: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Rows are published every `period << step`.
+    step: u8,
+    /// A new node takes its neighbours' step before it has one of its own.
+    decided: bool,
+    /// Mean length of a row, and the counters it was last taken from.
+    row_bytes: f64,
+    counted: (u64, u64),
+    /// Which turn it is, and whether its row is still to be published.
+    turn: u64,
+    due: bool,
+    /// Rows that may still be sent out of turn before the next one.
+    notes_left: u8,
+}
+
+/// Periods between two decisions.
+const DECIDE_EVERY: u64 = 16;
+/// Bytes of a row before any was counted.
+const ROW_BYTES: f64 = 7.0;
+/// Rows out of turn between two turns: a value that flaps must not undo the budget.
+const NOTES: u8 = 2;
+/// Shares of the budget at which the period is doubled, and which half the period must stay below to be halved.
+const GROW: f64 = 1.1;
+const SHRINK: f64 = 0.8;
+/// The same for following neighbours that have already decided.
+const FOLLOW_UP: f64 = 0.7;
+const FOLLOW_DOWN: f64 = 1.25;
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Pace { step: 0, decided: false, row_bytes: ROW_BYTES, counted: (0, 0), turn: 0, due: false, notes_left: NOTES }
+    }
+
+    pub(super) fn step(&self) -> u8 {
+        self.step
+    }
+
+    /// A sample came: whether it is this turn's.
+    pub(super) fn take_due(&mut self) -> bool {
+        std::mem::take(&mut self.due)
+    }
+
+    /// A row is to be sent out of turn: whether that is allowed.
+    pub(super) fn take_note(&mut self) -> bool {
+        let allowed = self.notes_left > 0;
+        self.notes_left = self.notes_left.saturating_sub(1);
+        allowed
+    }
+}
+
+/// Bytes a second that one of `members` nodes sends when rows of `row_bytes` are published every `period`.
+///
+/// A row crosses as many links as there are other nodes, so each node sends as many on average; packets leave on every link
+/// at each of the hops that a wave takes.
+fn cost(members: usize, row_bytes: f64, period: Duration) -> f64 {
+    let n = members.max(2) as f64;
+    let links = (n - 1.0).min(if members < c::RINGS.1 { 2 * c::RINGS.0 } else { 2 * c::RINGS.2 } as f64);
+    let hops = n.ln() / (links - 1.0).max(2.0).ln();
+    let datagrams = links * (2.0 + hops);
+    ((n - 1.0) * row_bytes + datagrams * c::DATAGRAM_OVERHEAD as f64) / period.as_secs_f64()
+}
+
+impl Engine {
+    /// How often rows are published now.
+    pub(super) fn period(&self) -> Duration {
+        self.config.period * (1 << self.pace.step)
+    }
+
+    /// What publishing costs, and how fresh rows are for it.
+    pub fn pace(&self) -> PaceInfo {
+        let period = self.period();
+        let n = self.overlay.len().max(2) as f64;
+        let hops = n.ln() / 4.0_f64.ln();
+        // about three quarters of the hold a hop
+        let delivery = c::HOLD.mul_f64(0.75 * hops).max(Duration::from_millis(2));
+        PaceInfo {
+            period,
+            budget: self.budget(),
+            cost: self.cost_at(self.pace.step),
+            age_mean: period / 2 + delivery,
+            age_most: period + delivery * 2,
+        }
+    }
+
+    fn cost_at(&self, step: u8) -> f64 {
+        cost(self.overlay.len(), self.pace.row_bytes, self.config.period * (1 << step))
+    }
+
+    /// What the members may spend: the median, so that one odd machine neither slows all others nor hurries them.
+    fn budget(&self) -> Option<f64> {
+        let mut all: Vec<u32> = self.members.iter().filter(|(_, m)| m.is_up()).map(|(_, m)| m.record().budget).collect();
+        // no limit is the highest one
+        all.iter_mut().for_each(|b| *b = b.wrapping_sub(1));
+        let middle = all.len() / 2;
+        let (_, median, _) = all.select_nth_unstable(middle);
+        (*median != u32::MAX).then(|| f64::from(*median + 1))
+    }
+
+    /// A sampling moment: whether it is one to publish at, too.
+    pub(super) fn take_turn(&mut self, now: Instant) -> bool {
+        let (period, clock) = (self.config.period.as_micros() as u64, self.clock.at(now).0);
+        let factor = 1 << self.pace.step;
+        let turn = clock / (period * factor);
+        if turn == self.pace.turn {
+            return false;
+        }
+        if (clock / period).is_multiple_of(DECIDE_EVERY.max(factor)) {
+            self.decide_pace();
+        }
+        self.pace.turn = clock / self.period().as_micros() as u64;
+        self.pace.due = true;
+        self.pace.notes_left = NOTES;
+        true
+    }
+
+    fn decide_pace(&mut self) {
+        let (rows, bytes) = (self.counters.rows_sent, self.counters.row_bytes_sent);
+        let (new_rows, new_bytes) = (rows - self.pace.counted.0, bytes - self.pace.counted.1);
+        if new_rows >= 16 {
+            let mean = new_bytes as f64 / new_rows as f64;
+            self.pace.row_bytes += (mean.clamp(2.0, 32.0) - self.pace.row_bytes) / 4.0;
+            self.pace.counted = (rows, bytes);
+        }
+        let Some(budget) = self.budget() else {
+            self.pace.step = 0;
+            return;
+        };
+        let longest = (0..8).rev().find(|s| self.config.period * (1 << s) <= PERIODS.1).unwrap_or(0);
+        let step = self.pace.step;
+        let neighbours = self.neighbours_step();
+        self.pace.step = if !self.pace.decided {
+            (0..longest).find(|s| self.cost_at(*s) <= budget).unwrap_or(longest)
+        } else if self.cost_at(step) > GROW * budget {
+            (step + 1).min(longest)
+        } else if step > 0 && self.cost_at(step - 1) < SHRINK * budget {
+            step - 1
+        } else {
+            match neighbours {
+                Some(n) if n == step + 1 && n <= longest && self.cost_at(step) > FOLLOW_UP * budget => n,
+                Some(n) if n + 1 == step && self.cost_at(n) < FOLLOW_DOWN * budget => n,
+                _ => step,
+            }
+        };
+        self.pace.decided = true;
+    }
+
+    /// The step of more than half of the neighbours.
+    fn neighbours_step(&self) -> Option<u8> {
+        let steps: Vec<u8> = self.links.iter().flatten().filter(|l| l.ring).filter_map(|l| l.step).collect();
+        steps.iter().copied().find(|s| 2 * steps.iter().filter(|x| *x == s).count() > steps.len())
+    }
+
+    /// A neighbour told its step.
+    pub(super) fn note_step(&mut self, now: Instant, l: usize, step: u8) {
+        let step = step.min(7);
+        self.link(l).step = Some(step);
+        if !self.pace.decided && self.config.period * (1 << step) <= PERIODS.1 {
+            self.pace.step = step;
+            self.pace.decided = true;
+            self.schedule_wave(now);
+        }
+    }
+
+    /// How often a peer on a link publishes.
+    pub(super) fn peer_period(&self, l: usize) -> Duration {
+        let Some(link) = self.links.get(l).and_then(Option::as_ref) else { return self.period() };
+        let own = link.member.and_then(|h| self.members.get(h)).map_or(self.config.period, |m| m.record().period);
+        link.step.map_or_else(|| own.max(self.period()), |s| (own * (1 << s)).min(PERIODS.1.max(own)))
+    }
+
+    /// How often a member publishes, as far as this node can know.
+    pub(super) fn member_period(&self, m: &super::members::Member) -> Duration {
+        self.period().max(m.record().period)
+    }
+
+    /// Whether what was measured differs so much from what was told last that it should not wait for its turn.
+    pub(super) fn is_notable(&self) -> bool {
+        let told = &self.members.at(ME).codes;
+        let moved = |i: usize| {
+            let (band, was, is) = (self.own.bands.note[i], told[i], self.own.measured[i]);
+            let absent = peermon_model::quantity::ABSENT;
+            band > 0 && was != absent && is != absent && was.abs_diff(is) >= band
+        };
+        (0..SLOTS).any(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_near_what_the_simulator_counts() {
+        // (nodes, bytes a row, kB/s counted by `cargo run --release -p peermon-sim --example gossip`)
+        for (n, row, counted) in [(100, 7.5, 2.44), (300, 7.0, 4.80)] {
+            let expected = cost(n, row, Duration::from_secs(1)) / 1e3;
+            assert!((expected / counted - 1.0).abs() < 0.15, "{n} nodes: {expected} kB/s expected, {counted} counted");
+        }
+        assert!(cost(1, 7.0, Duration::from_secs(1)) > 0.0);
+        assert!(cost(1000, 7.0, Duration::from_secs(2)) * 2.0 - cost(1000, 7.0, Duration::from_secs(1)) < 1e-6);
+    }
+}
