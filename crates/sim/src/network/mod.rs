@@ -202,12 +202,13 @@ impl Network {
 
     /// Whether it is so bad as a whole that a living node may well be declared down.
     pub(crate) fn is_harsh(&self) -> bool {
-        !self.cut.is_empty() || self.common.is_harsh() || self.paths.values().any(Path::is_harsh)
+        let cut = !(self.cut.is_empty() && self.deaf.is_empty() && self.mute.is_empty());
+        cut || self.common.is_harsh() || self.paths.values().any(Path::is_harsh)
     }
 
-    /// Hosts that are so badly connected by themselves.
+    /// Hosts that are badly connected by themselves, and nobody else is for it.
     pub(crate) fn harsh_hosts(&self) -> impl Iterator<Item = usize> + '_ {
-        self.deaf.iter().chain(&self.mute).chain(self.lanes.keys()).copied()
+        self.lanes.keys().copied()
     }
 }
 
