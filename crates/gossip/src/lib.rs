@@ -52,5 +52,5 @@ mod wire;
 
 pub use config::{Config, PERIODS};
 pub use counters::Counters;
-pub use engine::{ClockInfo, Destination, Engine, Event, LinkInfo, LinkRole, SendError, Transmit};
+pub use engine::{ClockInfo, Destination, Engine, Event, Held, LinkInfo, LinkRole, SendError, Transmit};
 pub use time::{ClusterTime, Version};

@@ -9,14 +9,19 @@
 
 use crate::Network;
 use peermon_gossip::Version;
+use peermon_model::vitals::SLOTS;
 use peermon_model::{Instant, MemberState, Vitals};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// What really happened, and what each host has said of it so far.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     truth: Vec<Truth>,
+    nids: Vec<u64>,
+    by_nid: BTreeMap<u64, usize>,
+    /// By host: in which order it tells of others.
+    order: Vec<Vec<u32>>,
     /// By host, then by the host it told of. Short lists in large worlds: only some hosts' past is remembered.
     seen: Vec<Vec<Seen>>,
     /// Who left, in which life.
@@ -34,6 +39,8 @@ struct Truth {
     trouble_at: Option<Instant>,
     /// What it published, oldest first.
     rows: VecDeque<Published>,
+    /// How many are no longer in that list.
+    gone: u64,
     /// The newest version no longer in that list.
     forgotten: Version,
     /// Its cluster clock when last looked at.
@@ -53,11 +60,23 @@ struct Published {
     row: Vitals,
 }
 
+/// A row as a host shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    pub(crate) version: Version,
+    pub(crate) codes: &'a [u8; SLOTS],
+    pub(crate) age: Duration,
+    /// As in [`Published`], of the host that shows it, now.
+    pub(crate) offset: i64,
+}
+
 /// What one host last showed of another.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     version: Version,
     incarnation: u32,
+    /// Which of the rows published.
+    number: u64,
     /// The life that it was last said to have left in; 0 if in none.
     left: u32,
 }
@@ -87,14 +106,49 @@ const FOUNDED: i64 = 1_000_000;
 /// Links of a node.
 const LINKS_MAX: usize = 200;
 
+impl Truth {
+    /// The row published as the `n`th, if it is remembered.
+    fn numbered(&self, n: u64) -> Option<&Published> {
+        self.rows.get(usize::try_from(n.checked_sub(self.gone)?).ok()?)
+    }
+
+    /// The number of the row that comes next.
+    fn newest(&self) -> u64 {
+        self.gone + self.rows.len() as u64
+    }
+}
+
 impl Model {
-    pub(crate) fn add_host(&mut self) {
+    pub(crate) fn add_host(&mut self, nid: u64) {
+        self.by_nid.insert(nid, self.truth.len());
+        self.nids.push(nid);
+        self.order.push(Vec::new());
         self.truth.push(Truth::default());
         self.seen.push(Vec::new());
     }
 
     pub(crate) fn hosts(&self) -> usize {
         self.truth.len()
+    }
+
+    /// Whose this is.
+    pub(crate) fn host(&self, nid: u64) -> usize {
+        self.by_nid[&nid]
+    }
+
+    /// As [`Self::host`], for the `k`th member that a host tells of: nearly always the same as the last time.
+    pub(crate) fn host_of(&mut self, host: usize, k: usize, nid: u64) -> usize {
+        let guess = self.order[host].get(k).map(|i| *i as usize);
+        if let Some(i) = guess.filter(|i| self.nids[*i] == nid) {
+            return i;
+        }
+        let found = self.host(nid);
+        if self.watched(host) == host {
+            let order = &mut self.order[host];
+            order.resize(order.len().max(k + 1), 0);
+            order[k] = found as u32;
+        }
+        found
     }
 
     /// A host whose past is remembered, near this one.
@@ -162,6 +216,7 @@ impl Model {
         assert!(twice.is_none_or(|p| p.row == row), "host {host} published two rows of {version:?}");
         truth.rows.push_back(Published { version, life, at, offset, row });
         while truth.rows.len() > history {
+            truth.gone += 1;
             let old = truth.rows.pop_front().expect("it is not empty").version;
             if old.newer_than(truth.forgotten) {
                 truth.forgotten = old;
@@ -169,37 +224,34 @@ impl Model {
         }
     }
 
-    /// A host shows a row of another, and says how old it is. `offset` is the host's own, as in what was published.
-    #[expect(clippy::too_many_arguments, reason = "all of what is shown of a row")]
-    pub(crate) fn check_row(
-        &mut self,
-        now: Instant,
-        host: usize,
-        of: usize,
-        version: Version,
-        row: &Vitals,
-        age: Duration,
-        offset: i64,
-    ) {
+    /// A host shows a row of another.
+    pub(crate) fn check_row(&mut self, now: Instant, host: usize, of: usize, shown: Shown<'_>) {
         let truth = &self.truth[of];
-        let mut of_version = truth.rows.iter().rev().filter(|p| p.version == version).peekable();
-        let known = of_version.peek().is_some() || version.newer_than(truth.forgotten);
-        match of_version.find(|p| p.row == *row) {
+        let mut number = self.seen.get(host).and_then(|s| s.get(of)).map_or(0, |s| s.number);
+        // nearly always the row it showed last, or the next
+        let same = |p: &&Published| p.version == shown.version && p.row.codes() == shown.codes;
+        let published = truth.numbered(number).filter(same).or_else(|| {
+            number = truth.newest();
+            truth.rows.iter().rev().inspect(|_| number -= 1).find(same)
+        });
+        let known = || shown.version.newer_than(truth.forgotten) || truth.rows.iter().any(|p| p.version == shown.version);
+        match published {
             Some(p) => {
+                let agree = (shown.offset - p.offset).abs() <= AGREED / 2;
                 let really = now - p.at;
-                let agree = (offset - p.offset).abs() <= AGREED / 2;
-                let wrong = age.abs_diff(really);
-                assert!(!agree || wrong <= AGE_ERROR, "host {host} says {age:?} of a row of {of} that is {really:?} old");
+                let right = shown.age.abs_diff(really) <= AGE_ERROR;
+                assert!(!agree || right, "host {host} says {:?} of a row of {of} that is {really:?} old", shown.age);
             }
-            None if known => {
-                let published: Vec<_> = truth.rows.iter().filter(|p| p.version == version).collect();
-                panic!("host {host} shows of {of} at {version:?} {row:?}, but published was {published:?}");
+            None if known() => {
+                let published: Vec<_> = truth.rows.iter().filter(|p| p.version == shown.version).collect();
+                panic!("host {host} shows of {of} {shown:?}, but published was {published:?}");
             }
             None => {}
         }
         if let Some(seen) = self.seen(host, of) {
-            let before = std::mem::replace(&mut seen.version, version);
-            assert!(!before.newer_than(version), "host {host} went back from {before:?} to {version:?} of {of}");
+            seen.number = number;
+            let before = std::mem::replace(&mut seen.version, shown.version);
+            assert!(!before.newer_than(shown.version), "host {host} went back from {before:?} to {:?} of {of}", shown.version);
         }
     }
 

@@ -238,6 +238,7 @@ impl Plot {
     fn end(self, w: &mut World) {
         w.network.mend();
         w.set_attack(None);
+        (0..w.hosts.len()).for_each(|i| w.go_on(i));
         for i in self.gone.clone() {
             let seeds = some_seed(w);
             w.start(i, seeds);

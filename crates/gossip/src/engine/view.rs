@@ -3,7 +3,8 @@
 use super::Engine;
 use super::members::ME;
 use crate::time::Version;
-use peermon_model::{Incarnation, Instant, MemberState, NodeEntry, NodeId, NodeName, Snapshot, Vitals};
+use peermon_model::vitals::SLOTS;
+use peermon_model::{Incarnation, Instant, MemberState, NodeEntry, NodeName, Snapshot, Vitals};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,21 @@ pub struct ClockInfo {
     pub locked: bool,
     /// Distance to the median of the peers' clocks.
     pub error: Duration,
+}
+
+/// What is held of one member.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The first 8 bytes of its id.
+    pub nid: u64,
+    /// How membership sees it.
+    pub state: MemberState,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Which row; [`Version::NONE`]: none yet.
+    pub version: Version,
+    /// The row, by slot.
+    pub codes: &'a [u8; SLOTS],
 }
 
 impl Engine {
@@ -110,10 +126,15 @@ impl Engine {
         self.members.iter().filter(|(_, m)| m.version != Version::NONE).map(|(h, m)| (m.record.id, m.version, self.row_of(h)))
     }
 
-    /// What is held of every member, without copies: whose, how membership sees it, which life, which version of its row
-    /// ([`Version::NONE`]: none yet). For the simulator.
-    pub fn states(&self) -> impl Iterator<Item = (NodeId, MemberState, Incarnation, Version)> + '_ {
-        self.members.iter().map(|(_, m)| (m.record.id, m.state, m.record.incarnation, m.version))
+    /// What is held of every member, without copies, for the simulator.
+    pub fn states(&self) -> impl Iterator<Item = Held<'_>> + '_ {
+        self.members.iter().map(|(_, m)| Held {
+            nid: m.nid,
+            state: m.state,
+            incarnation: m.record.incarnation,
+            version: m.version,
+            codes: &m.codes,
+        })
     }
 
     /// As [`Engine::states`], of one member, by the first 8 bytes of its id.

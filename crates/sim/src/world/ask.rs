@@ -33,10 +33,10 @@ impl World {
         let engine = node.engine();
         // the cheap question first
         engine.members_up() >= running && {
-            let fine = engine.states().filter(|(id, state, _, version)| {
-                *state == MemberState::Alive
-                    && *version != Version::NONE
-                    && self.by_nid.get(&id.nid()).is_some_and(|j| self.hosts[*j].node.is_some())
+            let fine = engine.states().filter(|held| {
+                held.state == MemberState::Alive
+                    && held.version != Version::NONE
+                    && self.hosts[self.model.host(held.nid)].node.is_some()
             });
             fine.count() == running
         }
@@ -81,10 +81,10 @@ impl World {
         for i in running {
             let engine = self.hosts[i].node.as_ref().expect("it runs").engine();
             let clock = engine.cluster_time(self.local(i));
-            for (id, _, _, version) in engine.states() {
-                let Some(j) = self.by_nid.get(&id.nid()) else { continue };
-                if *j != i && self.hosts[*j].node.is_some() {
-                    ages.push(if version == Version::NONE { NO_ROW } else { version.age(clock) });
+            for held in engine.states() {
+                let j = self.model.host(held.nid);
+                if j != i && self.hosts[j].node.is_some() {
+                    ages.push(if held.version == Version::NONE { NO_ROW } else { held.version.age(clock) });
                 }
             }
         }

@@ -130,8 +130,7 @@ impl World {
             machine,
             keyring: Keyring::new(1, key),
         });
-        self.by_nid.insert(id.nid(), i);
-        self.model.add_host();
+        self.model.add_host(id.nid());
         self.start(i, seeds);
         i
     }

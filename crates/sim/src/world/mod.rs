@@ -7,13 +7,12 @@ mod life;
 pub use host::Host;
 
 use crate::hostile::{Attack, Attacker};
-use crate::model::Model;
+use crate::model::{Model, Shown};
 use crate::queue::Queue;
 use crate::{Network, Rng, network::DropReason};
 use peermon_gossip::Version;
 use peermon_model::{Instant, MemberState};
 use peermon_node::{Config, Destination, Event, Node};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -45,7 +44,6 @@ pub struct World {
     /// Every vital of every machine changes every period.
     pub stress: bool,
     queue: Queue<Step>,
-    by_nid: BTreeMap<u64, usize>,
     attacker: Option<Attacker>,
     model: Model,
     /// Chance of whoever looks on: looking changes nothing.
@@ -55,6 +53,8 @@ pub struct World {
     ignorant: std::cell::Cell<usize>,
 }
 
+/// Rows up to this many ticks behind the newest are fresh: two seconds.
+const FRESH_TICKS: i32 = 128;
 /// The discovery group reaches every host that nothing cuts off.
 const GATEWAY: Duration = Duration::from_millis(1);
 /// Up to so many hosts, the table of the host that moved is checked after every step.
@@ -82,7 +82,6 @@ impl World {
             template,
             stress: false,
             queue: Queue::new(),
-            by_nid: BTreeMap::new(),
             attacker: None,
             model: Model::default(),
             looker: Rng::new(!seed),
@@ -215,7 +214,7 @@ impl World {
                     host.node.as_mut().expect("it just spoke").handle_row(now, &row);
                 }
                 Event::Member { id, state, incarnation, .. } => {
-                    let j = self.by_nid[&id.nid()];
+                    let j = self.model.host(id.nid());
                     host.tell(self.now, j, state);
                     self.model.check_told(self.now, &self.network, i, j, incarnation.0, state);
                 }
@@ -278,9 +277,10 @@ impl World {
         let local = host.clock.at(self.now);
         let clock = node.engine().cluster_time(local);
         let offset = offset(node, local, self.now);
-        for (id, version, row) in node.engine().rows() {
-            let j = self.by_nid[&id.nid()];
-            self.model.check_row(self.now, i, j, version, &row, version.age(clock), offset);
+        for (k, held) in node.engine().states().enumerate().filter(|(_, h)| h.version != Version::NONE) {
+            let j = self.model.host_of(i, k, held.nid);
+            let age = held.version.age(clock);
+            self.model.check_row(self.now, i, j, Shown { version: held.version, codes: held.codes, age, offset });
         }
     }
 
@@ -320,10 +320,12 @@ impl World {
         let host = &self.hosts[i];
         let Some(node) = &host.node else { return };
         let mine = offset(node, host.clock.at(self.now), self.now);
-        let apart = node.engine().states().any(|(id, state, _, version)| {
-            let other = &self.hosts[self.by_nid[&id.nid()]];
+        let apart = node.engine().states().any(|held| {
+            let other = &self.hosts[self.model.host(held.nid)];
             // what it shows may be a former life's row
-            let is_fresh = state == MemberState::Alive && version != Version::NONE && other.published.ticks_since(version) < 128;
+            let is_fresh = held.state == MemberState::Alive
+                && held.version != Version::NONE
+                && other.published.ticks_since(held.version) < FRESH_TICKS;
             let theirs = other.node.as_ref().filter(|_| is_fresh && other.stopped_until <= self.now);
             theirs.is_some_and(|n| (offset(n, other.clock.at(self.now), self.now) - mine).abs() > crate::model::AGREED)
         });
