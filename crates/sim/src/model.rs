@@ -282,8 +282,8 @@ impl Model {
             }
             MemberState::Down => {
                 self.note_network(now, network);
-                let recent = |at: Option<Instant>| at.is_some_and(|at| now - at <= CAUSE);
-                let cause = [host, of].iter().any(|i| recent(self.truth[*i].trouble_at)) || recent(self.harsh_at);
+                let trouble = [host, of].map(|i| self.truth[i].trouble_at);
+                let cause = trouble.into_iter().chain([self.harsh_at]).any(|at| recent(at, now, CAUSE));
                 assert!(cause || !self.truth[of].runs, "host {host} shows {of} as down without any cause");
             }
             MemberState::Alive | MemberState::Suspect => {}
@@ -302,8 +302,7 @@ impl Model {
 
     /// Whether a host's clock differs from that of somebody whose fresh rows it shows.
     pub(crate) fn check_agreement(&mut self, now: Instant, host: usize, apart: bool) {
-        let recent = |at: Option<Instant>| at.is_some_and(|at| now - at <= DISAGREEMENT);
-        let excused = recent(self.harsh_at) || recent(self.truth[host].trouble_at);
+        let excused = recent(self.harsh_at, now, DISAGREEMENT) || self.is_troubled(now, host);
         let truth = &mut self.truth[host];
         if !apart || excused {
             truth.apart_since = None;
@@ -317,7 +316,16 @@ impl Model {
         );
     }
 
+    /// Whether something befell a host so lately that its clock may be another.
+    pub(crate) fn is_troubled(&self, now: Instant, host: usize) -> bool {
+        recent(self.truth[host].trouble_at, now, DISAGREEMENT)
+    }
+
     pub(crate) fn check_links(&self, host: usize, open: usize) {
         assert!(open <= LINKS_MAX, "host {host} has {open} links");
     }
+}
+
+fn recent(at: Option<Instant>, now: Instant, within: Duration) -> bool {
+    at.is_some_and(|at| now - at <= within)
 }

@@ -321,7 +321,11 @@ impl World {
         let Some(node) = &host.node else { return };
         let mine = offset(node, host.clock.at(self.now), self.now);
         let apart = node.engine().states().any(|held| {
-            let other = &self.hosts[self.model.host(held.nid)];
+            let j = self.model.host(held.nid);
+            let other = &self.hosts[j];
+            if self.model.is_troubled(self.now, j) {
+                return false;
+            }
             // what it shows may be a former life's row
             let is_fresh = held.state == MemberState::Alive
                 && held.version != Version::NONE

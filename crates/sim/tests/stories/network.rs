@@ -140,22 +140,27 @@ fn order_does_not_matter() {
 
 #[test]
 fn a_narrow_line_is_enough() {
-    let mut world = cluster(35, 100);
-    let narrow = 42;
-    world.run_for(s(5));
     // a fifth of a second waits before it at most
-    world.network.set_line(narrow, Some(Line { rate: 64e3, queue: 12_800 }));
+    let line = Line { rate: 64e3, queue: 12_800 };
+    let mut world = cluster(35, 100);
     world.run_for(s(5));
-    let (before, dropped) = (world.hosts[narrow].rx_bytes, world.network.drops.of(DropReason::LineFull));
-    let ages = world.measure_ages(10, 100);
-    let rx = (world.hosts[narrow].rx_bytes - before) as f64 / 10.0;
+    world.network.set_line(42, Some(line));
+    // who joins through one gets the whole table through it
+    world.network.set_line(100, Some(line));
+    let seed = world.hosts[3].address;
+    world.add_host(vec![seed]);
+    let took = world.run_until_all_know_all(s(20));
+    world.run_for(s(15));
+    let (before, dropped) = ([42, 100].map(|i: usize| world.hosts[i].rx_bytes), world.network.drops.of(DropReason::LineFull));
+    let ages = world.measure_ages(10, 101);
+    let [old, new] = [(42, before[0]), (100, before[1])].map(|(i, b): (usize, u64)| (world.hosts[i].rx_bytes - b) as f64 / 10.0);
     println!(
-        "64 kB/s: {rx:.0} B/s in, {dropped} dropped; age {:.3} / {:.3}",
+        "64 kB/s: joined in {took:?}, {dropped} dropped; {old:.0} and {new:.0} B/s in; age {:.3} / {:.3}",
         ages.mean(),
         ages.quantile(0.99)
     );
     assert_eq!(told_down(&world), 0);
-    assert_eq!(world.network.drops.of(DropReason::LineFull), dropped, "it has its share");
+    assert_eq!(world.network.drops.of(DropReason::LineFull), dropped, "they have their share");
     assert!(ages.mean() < 0.56 && ages.quantile(0.99) < 1.1, "{} {}", ages.mean(), ages.quantile(0.99));
 }
 
