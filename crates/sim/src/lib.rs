@@ -15,14 +15,18 @@
 //! ```
 
 mod ages;
+mod clock;
+mod hostile;
 mod machine;
 mod model;
 mod network;
+mod queue;
 mod rng;
 mod shared;
 mod world;
 
 pub use ages::Ages;
-pub use network::Network;
+pub use hostile::Attack;
+pub use network::{Burst, DropReason, Drops, Line, Network, Path, Scope};
 pub use rng::Rng;
 pub use world::{Host, World};

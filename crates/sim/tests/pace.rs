@@ -46,6 +46,8 @@ fn the_period_follows_the_budget_and_the_size() {
     // most nodes leave: the others may publish more often again
     for i in 20..n {
         w.leave(i);
+        // who leaves passes on what the others have just said
+        w.run_for(Duration::from_millis(100));
     }
     w.run_until(s(200), "the rest publish more often", |w| periods(w).iter().all(|p| *p < s(4)));
     w.run_for(s(60));

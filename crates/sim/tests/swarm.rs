@@ -1,63 +1,265 @@
 //! Random worlds from seeds: whatever happened, once it is over all tables are the same and fresh, and at no moment did a table
 //! tell something that was never true.
 //!
-//! `SWARM=1000..2000 cargo test -p peermon-sim --test swarm` tries other seeds; a failure prints the one that replays it.
+//! By itself it tries all seeds that failed once, and new ones for about a minute: they follow from the date, so that every
+//! day tries others. `SWARM=1000..2000 cargo nextest run -p peermon-sim --test swarm` tries exactly those; each world is a
+//! function of its seed alone, so a failure prints the line that replays it. A single seed tells its whole story.
 
-#![allow(clippy::print_stdout)] // what was measured, and the seed to replay
+#![allow(clippy::print_stdout)] // what was tried, and the line that replays it
 
 use peermon_model::MemberState;
 use peermon_node::Command;
-use peermon_sim::World;
+use peermon_sim::{Burst, Line, Scope, World};
 use peermon_trust::ClusterKey;
-use std::time::Duration;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seeds that failed once.
-const FAILED_ONCE: &[u64] = &[21, 129];
+const FAILED_ONCE: &[u64] = &[4, 21, 129];
+/// For how long new seeds are begun.
+const NEW_SEEDS: Duration = Duration::from_secs(60);
+/// New seeds of one day, far more than a minute tries.
+const SEEDS_OF_A_DAY: u64 = 100_000;
+/// Failures after which no further seed is begun.
+const FAILURES_MAX: usize = 10;
 
-fn seeds() -> Vec<u64> {
-    let range = std::env::var("SWARM").unwrap_or_else(|_| "0..60".into());
-    let (from, to) = range.split_once("..").expect("SWARM is FROM..TO");
-    let number = |s: &str| s.parse().expect("SWARM is FROM..TO");
-    FAILED_ONCE.iter().copied().chain(number(from)..number(to)).collect()
+/// Which seeds to try, and until when new ones may be begun.
+fn plan() -> (Range<u64>, Duration) {
+    if let Ok(range) = std::env::var("SWARM") {
+        let (from, to) = range.split_once("..").expect("SWARM is FROM..TO");
+        let number = |s: &str| s.parse().expect("SWARM is FROM..TO");
+        return (number(from)..number(to), Duration::MAX);
+    }
+    let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() / 86_400);
+    (day * SEEDS_OF_A_DAY..(day + 1) * SEEDS_OF_A_DAY, NEW_SEEDS)
 }
 
 #[test]
 fn every_world_ends_well() {
-    for seed in seeds() {
-        println!("replay with SWARM={seed}..{}", seed + 1);
-        world(seed);
-    }
+    let (new, time) = plan();
+    let old = if time == NEW_SEEDS { FAILED_ONCE } else { &[] };
+    let tells = new.end - new.start == 1;
+    let begun = Instant::now();
+    let next = Mutex::new(old.iter().copied().chain(new.clone()).enumerate());
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            if failed.lock().expect("no panic here").len() >= FAILURES_MAX {
+                return;
+            }
+            let (n, seed) = match next.lock().expect("no panic here").next() {
+                Some((n, seed)) if n < old.len() || begun.elapsed() < time => (n, seed),
+                _ => return,
+            };
+            // a thread of its own, whose name stands before its panic
+            let world = std::thread::Builder::new().name(format!("seed {seed}")).spawn(move || world(seed, tells));
+            if world.expect("a thread").join().is_err() {
+                println!("world {n} failed: SWARM={seed}..{} cargo nextest run -p peermon-sim --test swarm", seed + 1);
+                failed.lock().expect("no panic here").push(seed);
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|s| (0..cores).for_each(|_| drop(s.spawn(work))));
+    let (n, _) = next.lock().expect("no panic here").next().unwrap_or((old.len() + (new.end - new.start) as usize, 0));
+    println!("{n} worlds: {} that failed once, new ones from {} on", old.len(), new.start);
+    let failed = failed.into_inner().expect("no panic here");
+    assert!(failed.is_empty(), "these failed: {failed:?}");
 }
 
-fn world(seed: u64) {
+/// One world: disturbed for a while, then left in peace.
+fn world(seed: u64, tells: bool) {
     let mut w = World::new(seed);
+    let mut plot = Plot { gone: Vec::new(), rotated: false, tells };
+    w.template.key_overlap = Duration::from_secs(3600);
     let n = 2 + w.rng.below(24);
     w.start_cluster(n);
-    w.template.key_overlap = Duration::from_secs(3600);
-    let mut gone = Vec::new();
+    if w.rng.chance(0.15) {
+        // a second cluster, which a host of the first one hears of later
+        let n = 1 + w.rng.below(8);
+        w.start_cluster(n);
+    }
+    if w.rng.chance(0.2) {
+        (0..n).for_each(|i| w.network.place(i, i % 3));
+        w.network.set_distance(0, 1, Duration::from_millis(20));
+        w.network.set_distance(1, 2, Duration::from_millis(80));
+    }
     for _ in 0..(5 + w.rng.below(25)) {
-        disturb(&mut w, &mut gone);
+        plot.disturb(&mut w);
         let pause = Duration::from_millis(w.rng.below(4_000) as u64);
         w.run_for(pause);
     }
-    // all is well again
-    w.network.cut.clear();
-    w.network.loss = 0.0;
-    w.network.duplicates = 0.0;
-    for i in gone {
-        let seeds = some_seed(&mut w);
-        w.start(i, seeds);
+    plot.end(&mut w);
+}
+
+/// What has been done to a world.
+struct Plot {
+    gone: Vec<usize>,
+    rotated: bool,
+    tells: bool,
+}
+
+/// How soon all know all once all is well: a process may still have to wake up, seeds are asked every 10 s at the latest, and
+/// members that are down once a minute.
+const PEACE: Duration = Duration::from_secs(100);
+/// The same where two halves may have made keys of their own: which one the other holds is found by trying.
+const PEACE_BETWEEN_KEYS: Duration = Duration::from_secs(600);
+
+impl Plot {
+    fn tell(&self, w: &World, what: impl FnOnce() -> String) {
+        if self.tells {
+            println!("{:>9.3} s, {} of {} running: {}", w.now.as_secs_f64(), w.running().count(), w.hosts.len(), what());
+        }
     }
-    // a stopped process may still have to wake up, and seeds are asked every 10 s at the latest
-    w.run_until_all_know_all(Duration::from_secs(90));
-    w.run_for(Duration::from_secs(5));
-    assert!(w.all_know_all(), "it stays so");
-    let running = w.running().count();
-    let ages = w.measure_ages(3, running);
-    assert!(running < 2 || ages.max() < 1.5, "fresh again: {}", ages.max());
-    let wrong = w.running().flat_map(|i| w.views_of(i)).filter(|s| *s != MemberState::Alive).count();
-    assert_eq!(wrong, 0);
-    w.check_all();
+
+    fn disturb(&mut self, w: &mut World) {
+        let running: Vec<usize> = w.running().collect();
+        let any = |w: &mut World| running[w.rng.below(running.len())];
+        let pick = w.rng.below(22);
+        let done = match pick {
+            0 | 1 if running.len() > 1 => {
+                let i = any(w);
+                w.crash(i);
+                self.gone.push(i);
+                format!("{i} crashes")
+            }
+            2 | 3 if !self.gone.is_empty() => {
+                let i = self.gone.swap_remove(w.rng.below(self.gone.len()));
+                let seeds = some_seed(w);
+                let what = format!("{i} starts with {seeds:?}");
+                w.start(i, seeds);
+                what
+            }
+            4 => {
+                let (i, ms) = (any(w), w.rng.below(3_000) as u64);
+                w.stop_for(i, Duration::from_millis(ms));
+                format!("{i} stops for {ms} ms")
+            }
+            5 => {
+                let (i, ms) = (any(w), w.rng.below(40_000) as u64);
+                w.suspend_for(i, Duration::from_millis(ms));
+                format!("{i} sleeps for {ms} ms")
+            }
+            6 => {
+                let all = w.hosts.len();
+                let (a, b): (Vec<usize>, Vec<usize>) = (0..all).partition(|_| w.rng.chance(0.5));
+                w.network.part(&a, &b);
+                format!("{a:?} are cut from {b:?}")
+            }
+            7 => {
+                let pair = (w.rng.below(w.hosts.len()), w.rng.below(w.hosts.len()));
+                w.network.cut.insert(pair);
+                format!("{pair:?} are cut")
+            }
+            8 => {
+                let i = any(w);
+                let (to, what) = if w.rng.chance(0.5) { (&mut w.network.deaf, "deaf") } else { (&mut w.network.mute, "mute") };
+                to.insert(i);
+                format!("{i} is {what}")
+            }
+            9 | 10 => {
+                w.network.mend();
+                "the network is mended".into()
+            }
+            11 => {
+                w.network.loss = [0.0, 0.05, 0.2, 0.5][w.rng.below(4)];
+                w.network.duplicates = [0.0, 0.1][w.rng.below(2)];
+                w.network.reorder = [0.0, 0.1][w.rng.below(2)];
+                w.network.hiccups = [0.003, 0.05][w.rng.below(2)];
+                format!("{:?}", w.network.common)
+            }
+            12 => {
+                let scope = [Scope::Pair, Scope::Host][w.rng.below(2)];
+                let bad = Duration::from_millis([20, 100, 500][w.rng.below(3)]);
+                w.network.burst = Some(Burst { good: bad * 9, bad, loss_good: 0.0, loss_bad: 0.9, scope });
+                format!("{:?}", w.network.burst)
+            }
+            13 => {
+                let (from, to) = (any(w), any(w));
+                let path = w.network.path(from, to);
+                (path.latency, path.loss) = (Duration::from_millis(60), 0.2);
+                format!("a long way from {from} to {to}")
+            }
+            14 => {
+                let i = any(w);
+                w.network.set_line(i, Some(Line { rate: 16e3, queue: 32_000 }));
+                format!("a narrow line for {i}")
+            }
+            15 => {
+                let (i, ppm) = (any(w), 400.0 * w.rng.unit() - 200.0);
+                w.set_drift(i, ppm);
+                format!("{i}'s clock is {ppm:.0} ppm fast")
+            }
+            16 if w.hosts.len() < 40 => {
+                let (n, via) = (1 + w.rng.below(10), any(w));
+                format!("{:?} join by {via}", w.mass_join(n, via))
+            }
+            17 if running.len() > 1 => {
+                let i = any(w);
+                w.leave(i);
+                self.gone.push(i);
+                format!("{i} leaves")
+            }
+            18 if running.len() > 2 => {
+                let hosts = [any(w), any(w)];
+                w.rolling_restart(hosts, Duration::from_millis(50), Duration::from_millis(300));
+                format!("{hosts:?} are restarted")
+            }
+            19 if w.rng.chance(0.5) => {
+                let i = any(w);
+                self.rotated = true;
+                let key = loop {
+                    let key = ClusterKey::new([w.rng.bits() as u8; 32]);
+                    // as the daemon does: a new key has an id that no key held has
+                    if w.hosts[i].node.as_ref().expect("it runs").keyring().key(key.id()).is_none() {
+                        break key;
+                    }
+                };
+                w.command(i, Command::RotateKey(key));
+                format!("{i} makes a new key")
+            }
+            20 => {
+                let rate = [None, Some(5.0), Some(100.0)][w.rng.below(3)];
+                w.set_attack(rate);
+                format!("hostile datagrams: {rate:?} a second")
+            }
+            21 => {
+                let (i, to) = (any(w), any(w));
+                let address = w.hosts[to].address;
+                w.command(i, Command::Contact(vec![address]));
+                format!("{i} is told of {to}")
+            }
+            _ => return,
+        };
+        self.tell(w, || done);
+    }
+
+    fn end(self, w: &mut World) {
+        w.network.mend();
+        w.set_attack(None);
+        (0..w.hosts.len()).for_each(|i| w.go_on(i));
+        for i in self.gone.clone() {
+            let seeds = some_seed(w);
+            w.start(i, seeds);
+        }
+        // of two clusters, or of nodes that started when nobody else ran, nobody knows anything
+        let addresses: Vec<_> = w.hosts.iter().map(|h| h.address).collect();
+        w.command(0, Command::Contact(addresses));
+        self.tell(w, || "all is well again".into());
+        let took = w.run_until_all_know_all(if self.rotated { PEACE_BETWEEN_KEYS } else { PEACE });
+        self.tell(w, || format!("all know all after {took:?}"));
+        w.run_for(Duration::from_secs(5));
+        assert!(w.all_know_all(), "it stays so");
+        let running = w.running().count();
+        let ages = w.measure_ages(3, running);
+        assert!(ages.max() < 1.5, "fresh again: {}", ages.max());
+        // clocks that differ by less than a step are brought together by 5 ms a second
+        w.run_until(Duration::from_secs(30), "clocks agree", |w| w.clock_spread() < Duration::from_millis(10));
+        let wrong = w.running().flat_map(|i| w.views_of(i)).filter(|s| *s != MemberState::Alive).count();
+        assert_eq!(wrong, 0);
+        w.check_all();
+    }
 }
 
 fn some_seed(w: &mut World) -> Vec<std::net::SocketAddr> {
@@ -65,60 +267,4 @@ fn some_seed(w: &mut World) -> Vec<std::net::SocketAddr> {
     // when nobody else runs there is nobody to ask
     let picks = if running.is_empty() { 0 } else { 2 };
     (0..picks).map(|_| w.hosts[running[w.rng.below(running.len())]].address).collect()
-}
-
-fn disturb(w: &mut World, gone: &mut Vec<usize>) {
-    let running: Vec<usize> = w.running().collect();
-    let any = |w: &mut World| running[w.rng.below(running.len())];
-    match w.rng.below(12) {
-        0 | 1 if running.len() > 1 => {
-            let i = any(w);
-            w.crash(i);
-            gone.push(i);
-        }
-        2 | 3 if !gone.is_empty() => {
-            let i = gone.swap_remove(w.rng.below(gone.len()));
-            let seeds = some_seed(w);
-            w.start(i, seeds);
-        }
-        4 => {
-            let (i, ms) = (any(w), w.rng.below(3_000) as u64);
-            w.stop_for(i, Duration::from_millis(ms));
-        }
-        5 => {
-            let all = w.hosts.len();
-            let (a, b): (Vec<usize>, Vec<usize>) = (0..all).partition(|_| w.rng.chance(0.5));
-            w.network.part(&a, &b);
-        }
-        6 => {
-            let pair = (w.rng.below(w.hosts.len()), w.rng.below(w.hosts.len()));
-            w.network.cut.insert(pair);
-        }
-        7 => w.network.cut.clear(),
-        8 => {
-            w.network.loss = [0.0, 0.05, 0.2, 0.5][w.rng.below(4)];
-            w.network.duplicates = [0.0, 0.1][w.rng.below(2)];
-        }
-        9 if w.hosts.len() < 40 => {
-            let seeds = some_seed(w);
-            w.add_host(seeds);
-        }
-        10 if running.len() > 1 => {
-            let i = any(w);
-            w.leave(i);
-            gone.push(i);
-        }
-        11 if w.rng.chance(0.3) => {
-            let i = any(w);
-            let key = loop {
-                let key = ClusterKey::new([w.rng.bits() as u8; 32]);
-                // as the daemon does: a new key has an id that no key held has
-                if w.hosts[i].node.as_ref().expect("it runs").keyring().key(key.id()).is_none() {
-                    break key;
-                }
-            };
-            w.command(i, Command::RotateKey(key));
-        }
-        _ => {}
-    }
 }

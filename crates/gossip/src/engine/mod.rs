@@ -16,7 +16,7 @@ mod sync;
 mod view;
 mod wave;
 
-pub use view::{ClockInfo, LinkInfo, LinkRole};
+pub use view::{ClockInfo, Held, LinkInfo, LinkRole};
 
 use crate::config::{Config, constants as c};
 use crate::counters::Counters;

@@ -3,7 +3,8 @@
 use super::Engine;
 use super::members::ME;
 use crate::time::Version;
-use peermon_model::{Instant, MemberState, NodeEntry, NodeName, Snapshot};
+use peermon_model::vitals::SLOTS;
+use peermon_model::{Incarnation, Instant, MemberState, NodeEntry, NodeName, Snapshot, Vitals};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,21 @@ pub struct ClockInfo {
     pub locked: bool,
     /// Distance to the median of the peers' clocks.
     pub error: Duration,
+}
+
+/// What is held of one member.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The first 8 bytes of its id.
+    pub nid: u64,
+    /// How membership sees it.
+    pub state: MemberState,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Which row; [`Version::NONE`]: none yet.
+    pub version: Version,
+    /// The row, by slot.
+    pub codes: &'a [u8; SLOTS],
 }
 
 impl Engine {
@@ -108,6 +124,37 @@ impl Engine {
     /// All rows held: whose, which version, which codes. For tests and the simulator's reference model.
     pub fn rows(&self) -> impl Iterator<Item = (peermon_model::NodeId, Version, peermon_model::Vitals)> + '_ {
         self.members.iter().filter(|(_, m)| m.version != Version::NONE).map(|(h, m)| (m.record().id, m.version, self.row_of(h)))
+    }
+
+    /// What is held of every member, without copies, for the simulator.
+    pub fn states(&self) -> impl Iterator<Item = Held<'_>> + '_ {
+        self.members.iter().map(|(_, m)| Held {
+            nid: m.nid,
+            state: m.state,
+            incarnation: m.record().incarnation,
+            version: m.version,
+            codes: &m.codes,
+        })
+    }
+
+    /// As [`Engine::states`], of one member, by the first 8 bytes of its id.
+    pub fn state_of(&self, nid: u64) -> Option<(MemberState, Version)> {
+        self.members.handle(nid).map(|h| self.members.at(h)).map(|m| (m.state, m.version))
+    }
+
+    /// The row this node published last, with its version; [`Version::NONE`] before the first.
+    pub fn own_row(&self) -> (Version, Vitals) {
+        (self.members.at(ME).version, self.row_of(ME))
+    }
+
+    /// Which row this node published last.
+    pub fn own_version(&self) -> Version {
+        self.members.at(ME).version
+    }
+
+    /// Links open now, 200 at most.
+    pub fn links_open(&self) -> usize {
+        self.links.iter().flatten().count()
     }
 
     /// Seeds that no living member answers for.

@@ -1,0 +1,232 @@
+//! What befalls machines.
+
+use crate::{cluster, ms, s, told_down, told_suspect};
+use peermon_model::MemberState::{Down, Left, Suspect};
+use peermon_node::Command;
+use peermon_sim::World;
+
+#[test]
+fn a_killed_machine_is_down_everywhere_within_two_waves_and_comes_back() {
+    for (seed, n) in [(1, 2), (2, 3), (3, 5), (4, 30), (5, 100)] {
+        let mut world = cluster(seed, n);
+        world.run_for(s(4) + ms(137 * seed));
+        world.crash(n - 1);
+        let suspected = world.run_until(ms(1_500), "suspect", |w| w.views_of(n - 1).iter().all(|v| matches!(v, Suspect | Down)));
+        let took = world.run_until(ms(2_600) - suspected, "down", |w| w.views_of(n - 1).iter().all(|v| *v == Down));
+        assert_eq!(told_down(&world), n - 1, "nobody else is down");
+        world.run_for(s(5));
+        let seeds = vec![world.hosts[0].address];
+        world.start(n - 1, seeds);
+        let back = world.run_until_all_know_all(s(3));
+        println!("{n} nodes: suspect after {suspected:?}, down after {:?}, back after {back:?}", suspected + took);
+        let me = world.hosts[n - 1].node.as_ref().expect("it runs").id();
+        let table = world.hosts[0].node.as_ref().expect("it runs").snapshot(world.local(0));
+        assert_eq!(table.node(&me).expect("it is back").record.incarnation.0, 2);
+    }
+}
+
+#[test]
+fn leaving_is_known_at_once_and_is_not_dying() {
+    let mut world = cluster(6, 20);
+    world.run_for(s(3));
+    world.leave(7);
+    world.run_until(ms(200), "everybody knows it left", |w| w.views_of(7).iter().all(|v| *v == Left));
+    world.run_for(s(10));
+    assert_eq!((world.views_of(7), told_down(&world)), (vec![Left; 19], 0));
+    let seeds = vec![world.hosts[3].address];
+    world.start(7, seeds);
+    world.run_until_all_know_all(s(3));
+}
+
+#[test]
+fn a_seed_that_comes_late_is_enough() {
+    let mut world = World::new(7);
+    world.start_cluster(3);
+    let late = world.hosts[0].address;
+    world.crash(0);
+    world.run_for(s(60));
+    assert!(world.running().all(|i| world.views_of(i).is_empty()), "nobody knows anybody");
+    world.start(0, vec![]);
+    let took = world.run_until_all_know_all(s(15));
+    println!("joined {took:?} after {late} came");
+}
+
+#[test]
+fn a_stopped_process_is_not_dead() {
+    let mut world = cluster(11, 60);
+    world.run_for(s(5));
+    for _ in 0..60 {
+        let i = world.rng.below(60);
+        let length = ms(100 + world.rng.below(800) as u64);
+        world.stop_for(i, length);
+        world.run_for(ms(500));
+    }
+    assert_eq!(told_down(&world), 0);
+    world.stop_for(5, s(20));
+    world.run_until(s(4), "a long stop is a death", |w| w.views_of(5).iter().all(|v| *v == Down));
+    world.run_for(s(20));
+    world.run_until_all_know_all(s(3));
+}
+
+#[test]
+fn a_mass_join_is_over_soon() {
+    let mut world = cluster(12, 100);
+    world.run_for(s(5));
+    for i in 0..10 {
+        let seed = world.hosts[i * 7].address;
+        world.add_host(vec![seed]);
+        world.run_for(ms(20));
+    }
+    let took = world.run_until_all_know_all(s(3));
+    println!("10 more: {took:?}");
+    assert_eq!(told_down(&world), 0);
+}
+
+#[test]
+fn a_tenth_crashes_at_once() {
+    let mut world = cluster(13, 100);
+    world.run_for(s(10));
+    for i in 0..10 {
+        world.crash(i * 10 + 3);
+    }
+    world.run_until(ms(2_600), "all dead are known", |w| (0..10).all(|i| w.views_of(i * 10 + 3).iter().all(|v| *v == Down)));
+    assert_eq!(told_down(&world), 900, "nobody else is down");
+    let ages = world.measure_ages(5, 20);
+    assert!(ages.quantile(0.99) < 1.3 && ages.max() < 2.5, "live rows stay fresh: {} {}", ages.quantile(0.99), ages.max());
+}
+
+#[test]
+fn two_clusters_with_one_key_become_one() {
+    let mut world = World::new(14);
+    world.start_cluster(10);
+    world.run_for(s(20));
+    let first: Vec<usize> = (0..10).collect();
+    // ten more that know nothing of the first ten
+    let a = world.add_host(vec![]);
+    let seed = world.hosts[a].address;
+    let second: Vec<usize> = std::iter::once(a).chain((0..9).map(|_| world.add_host(vec![seed]))).collect();
+    world.network.part(&first, &second);
+    world.run_for(s(10));
+    world.network.cut.clear();
+    let other = world.hosts[0].address;
+    world.command(a, Command::Contact(vec![other]));
+    world.run_until_all_know_all(s(5));
+    world.run_for(s(5));
+    let ages = world.measure_ages(5, 20);
+    assert!(ages.mean() < 0.55, "one clock: {}", ages.mean());
+}
+
+#[test]
+fn discovery_needs_no_seed() {
+    let mut world = World::new(18);
+    world.template.discovery = true;
+    (0..6).for_each(|_| {
+        world.add_host(vec![]);
+    });
+    world.run_until_all_know_all(s(60));
+}
+
+#[test]
+fn the_gone_are_hidden_and_later_forgotten() {
+    let mut world = World::new(20);
+    world.template.hide_after = s(20);
+    world.template.remove_after = s(60);
+    world.start_cluster(6);
+    world.run_until_all_know_all(s(5));
+    world.crash(5);
+    let entry = |w: &World| {
+        let table = w.hosts[0].node.as_ref().expect("it runs").snapshot(w.local(0));
+        table.node(&w.hosts[5].id).map(|n| (n.state, n.hidden))
+    };
+    world.run_for(s(5));
+    assert_eq!(entry(&world), Some((Down, false)));
+    world.run_for(s(25));
+    assert_eq!(entry(&world), Some((Down, true)));
+    world.run_for(s(60));
+    assert_eq!(entry(&world), None);
+    let seeds = vec![world.hosts[1].address];
+    world.start(5, seeds);
+    world.run_until_all_know_all(s(5));
+}
+
+/// Each second 2 % of the machines stop for 0.5 to 1.4 s, as under a page storm or a virtual machine's migration.
+#[test]
+fn short_stalls_are_not_deaths() {
+    for seed in [40, 41] {
+        let mut world = cluster(seed, 100);
+        world.run_for(s(5));
+        let mut order: Vec<usize> = (0..100).collect();
+        for k in 1..100 {
+            order.swap(k, world.rng.below(k + 1));
+        }
+        // nobody twice in a row: two stalls that meet are one long one
+        let stalls = 120;
+        for i in order.into_iter().cycle().take(stalls) {
+            let length = ms(500 + world.rng.below(900) as u64);
+            world.stop_for(i, length);
+            world.run_for(s(1) / 2);
+        }
+        world.run_for(s(10));
+        let (suspect, down) = (told_suspect(&world), told_down(&world));
+        println!("seed {seed}: {stalls} stalls, told suspect {suspect} times, down {down} times, by 100 nodes");
+        assert_eq!(down, 0, "none is declared down");
+        assert!(world.all_know_all());
+    }
+}
+
+#[test]
+fn who_slept_for_half_a_minute_is_back_at_once() {
+    let mut world = cluster(42, 40);
+    world.run_for(s(5));
+    world.suspend_for(9, s(30));
+    let took = world.run_until(s(4), "asleep is down", |w| w.views_of(9).iter().all(|v| *v == Down));
+    world.run_for(s(30) - took);
+    let back = world.run_until_all_know_all(s(3));
+    world.run_for(s(20));
+    println!("down after {took:?}, back {back:?} after it woke; clocks {:?}", world.clock_spread());
+    assert_eq!(told_down(&world), 39, "the sleeper alone, and it blames nobody");
+    assert!(world.measure_ages(5, 40).quantile(0.99) < 1.1);
+    assert!(world.clock_spread() < ms(5));
+}
+
+#[test]
+fn an_upgrade_rolls_through_and_nobody_is_down() {
+    let mut world = cluster(43, 60);
+    world.run_for(s(5));
+    world.rolling_restart(5..55, ms(300), ms(700));
+    world.run_until_all_know_all(s(3));
+    assert_eq!(told_down(&world), 0);
+    world.run_for(s(10));
+    let ages = world.measure_ages(5, 20);
+    assert!(ages.quantile(0.99) < 1.1, "{}", ages.quantile(0.99));
+    let lives = world.hosts[0].node.as_ref().expect("it runs").engine().states().filter(|m| m.incarnation.0 == 2).count();
+    assert_eq!(lives, 50);
+}
+
+#[test]
+fn two_grown_clusters_merge_without_a_false_death() {
+    let mut world = World::new(44);
+    world.start_cluster(40);
+    world.run_for(s(20));
+    world.start_cluster(30);
+    world.run_for(s(20));
+    assert!(world.clock_spread() > s(15), "they have clocks of their own");
+    let there = world.hosts[50].address;
+    world.command(3, Command::Contact(vec![there]));
+    let took = world.run_until_all_know_all(s(5));
+    world.run_for(s(30));
+    let ages = world.measure_ages(5, 20);
+    println!("40 and 30 are one after {took:?}; clocks {:?}", world.clock_spread());
+    assert_eq!(told_down(&world), 0);
+    assert!(world.clock_spread() < ms(5) && ages.quantile(0.99) < 1.1, "{:?} {}", world.clock_spread(), ages.quantile(0.99));
+}
+
+#[test]
+fn as_many_again_join_at_once() {
+    let mut world = cluster(45, 60);
+    world.run_for(s(5));
+    world.mass_join(60, 0);
+    let took = world.run_until_all_know_all(s(10));
+    println!("60 join 60: {took:?}");
+    assert_eq!(told_down(&world), 0);
+}
