@@ -14,6 +14,8 @@ pub enum State {
     Down,
     /// It said that it leaves.
     Left,
+    /// Its zone is cut off: what is shown is what was last heard.
+    Stale,
 }
 
 /// Which nodes to list.

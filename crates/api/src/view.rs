@@ -54,7 +54,7 @@ impl NodeView {
             state_seconds: (entry.in_state + (now - snapshot.taken)).as_secs_f64(),
             age_seconds: snapshot.age(entry, now).map(|a| a.as_secs_f64()),
             incarnation: r.incarnation.0,
-            period_seconds: r.period.as_secs_f64(),
+            period_seconds: entry.period.as_secs_f64(),
             facts: facts.map(|f| (f.kind.attribute.full_name(f.instance.as_deref()).into_owned(), (&f.value).into())).collect(),
             vitals: vitals.map(|(name, _, value)| (name.to_string(), value)).collect::<BTreeMap<_, _>>(),
             notices: r.notices.iter().map(Into::into).collect(),
@@ -70,6 +70,7 @@ impl From<MemberState> for State {
             MemberState::Suspect => State::Suspect,
             MemberState::Down => State::Down,
             MemberState::Left => State::Left,
+            MemberState::Stale => State::Stale,
         }
     }
 }
@@ -81,13 +82,14 @@ impl From<State> for MemberState {
             State::Suspect => MemberState::Suspect,
             State::Down => MemberState::Down,
             State::Left => MemberState::Left,
+            State::Stale => MemberState::Stale,
         }
     }
 }
 
 impl State {
     /// All states.
-    pub const ALL: [State; 4] = [State::Alive, State::Suspect, State::Down, State::Left];
+    pub const ALL: [State; 5] = [State::Alive, State::Suspect, State::Stale, State::Down, State::Left];
 
     /// The state's name in JSON and on screens.
     pub const fn name(self) -> &'static str {
@@ -96,6 +98,7 @@ impl State {
             State::Suspect => MemberState::Suspect.name(),
             State::Down => MemberState::Down.name(),
             State::Left => MemberState::Left.name(),
+            State::Stale => MemberState::Stale.name(),
         }
     }
 }
@@ -149,6 +152,7 @@ mod tests {
             addresses: vec!["10.0.0.1:19810".parse().expect("an address")],
             period: Duration::from_secs(1),
             budget: 0,
+            zone: peermon_model::ZoneName::default(),
             left: false,
             listen_only: false,
             key_held: 0,
@@ -164,13 +168,21 @@ mod tests {
         row.put(swap.slot, 1);
         row.put(Slot::custom(0).expect("a slot"), 7);
         let age = Some(Duration::from_millis(400));
-        NodeEntry { record: Arc::new(record), state, vitals: row, age, in_state: Duration::from_secs(9), hidden: false }
+        NodeEntry {
+            record: Arc::new(record),
+            state,
+            vitals: row,
+            age,
+            in_state: Duration::from_secs(9),
+            hidden: false,
+            period: Duration::from_secs(1),
+        }
     }
 
     fn table(mut nodes: Vec<NodeEntry>) -> Snapshot {
         nodes.sort_by_key(|n| n.record.id);
         let me = nodes[0].record.id;
-        Snapshot { taken: Instant::from_millis(5000), me, nodes }
+        Snapshot { taken: Instant::from_millis(5000), me, nodes, zones: Vec::new() }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct Config {
     /// Bytes per second, IP and UDP headers included, that rows may take before they wait for the next period: a last guard
     /// against storms. Default 256 kB/s. Alarms and acknowledgements are never held back.
     pub rate_max: f64,
+    /// Nodes in all zones together up to which every zone tells the others of all its nodes; beyond it of its relays, its best
+    /// nodes, and of itself as a whole. Default 5,000.
+    pub members_full: usize,
     /// Nodes the table holds; further ones are refused and counted. Default 20,000.
     pub members_max: usize,
     /// A node that has been down or gone this long is shown only on request. Default 10 min.
@@ -48,6 +51,7 @@ impl Default for Config {
             discovery: true,
             families: (true, true),
             rate_max: 256e3,
+            members_full: 5_000,
             members_max: limits::MEMBERS_MAX,
             hide_after: Duration::from_secs(600),
             remove_after: Duration::from_secs(24 * 3600),
@@ -122,6 +126,8 @@ pub(crate) mod constants {
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
+    /// Of so many waves at least one passes into other zones.
+    pub(crate) const THIN_MAX: u32 = 64;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
     pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);
     /// A link that neither side's ring wants is given up after this long.

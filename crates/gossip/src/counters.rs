@@ -49,6 +49,7 @@ counters! {
     dropped_busy = "gossip.dropped.busy", "Joiners told to come back because enough are being served.";
     dropped_record = "gossip.dropped.record", "Records with a wrong signature or content.";
     dropped_refused = "gossip.dropped.refused", "Records refused by the address list or because the table is full.";
+    dropped_zone = "gossip.dropped.zone", "Records refused because there are too many zones.";
     dropped_future = "gossip.dropped.future", "Rows from the future.";
     dropped_baseless = "gossip.dropped.baseless", "Rows that build on one this node does not have; asked for whole.";
     dropped_rate = "gossip.dropped.rate", "Flushes put off because the node's byte rate was spent.";

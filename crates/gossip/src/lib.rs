@@ -19,7 +19,7 @@
 //!     let record = Record {
 //!         id: key.id(), incarnation: Incarnation(1), sequence: Sequence(0), salt: [0; 16],
 //!         name: format!("node-{n}").parse().unwrap(), addresses: vec![address(n)], period: Duration::from_secs(1), budget: 0,
-//!         left: false, listen_only: false, key_held: 1, facts: Facts::default(), custom: vec![], notices: vec![],
+//!         zone: Default::default(), left: false, listen_only: false, key_held: 1, facts: Facts::default(), custom: vec![], notices: vec![],
 //!         facts_dropped: 0,
 //!     };
 //!     let config = Config { seeds, discovery: false, ..Config::default() };
@@ -53,6 +53,7 @@ mod wire;
 pub use config::{Config, PERIODS};
 pub use counters::Counters;
 pub use engine::{
-    Bands, ClockInfo, Destination, Engine, Event, Held, LinkInfo, LinkRole, PaceInfo, Published, SendError, SharedRecords, Transmit,
+    Bands, ClockInfo, Destination, Engine, Event, Held, LinkInfo, LinkRole, PaceInfo, Published, SendError, SharedRecords,
+    Transmit,
 };
 pub use time::{ClusterTime, Version};

@@ -27,6 +27,7 @@ fn engine_at(now: Instant, n: u8, cluster: u8, seeds: Vec<SocketAddr>) -> Engine
         addresses: vec![address(n)],
         period: Duration::from_secs(1),
         budget: 0,
+        zone: peermon_model::ZoneName::default(),
         left: false,
         listen_only: false,
         key_held: 1,

@@ -89,9 +89,16 @@ pub struct ParseNodeName {
     reason: &'static str,
 }
 
+impl ParseNodeName {
+    /// As what kind of name the text fails.
+    pub(crate) fn tell(&self, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {
+        write!(f, "{:?} is not a {kind} name: {}", self.given, self.reason)
+    }
+}
+
 impl fmt::Display for ParseNodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not a node name: {}", self.given, self.reason)
+        self.tell(f, "node")
     }
 }
 impl std::error::Error for ParseNodeName {}

@@ -26,6 +26,7 @@ mod sample;
 mod snapshot;
 mod time;
 pub mod vitals;
+mod zone;
 
 pub use attribute::{Attribute, Catalogue, Kind, Prometheus, Unit};
 pub use facts::{Fact, Facts, Value};
@@ -37,3 +38,4 @@ pub use sample::{CollectorReport, Sample, Samples};
 pub use snapshot::{MemberState, NodeEntry, Snapshot};
 pub use time::Instant;
 pub use vitals::{Slot, Vital, Vitals};
+pub use zone::{ParseZoneName, ZoneEntry, ZoneName, ZoneSummary};

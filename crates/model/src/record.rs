@@ -1,7 +1,7 @@
 use crate::facts::Facts;
 use crate::id::{Incarnation, NodeId, NodeName};
 use crate::quantity::Quantiser;
-use crate::{Unit, Vitals, vitals};
+use crate::{Unit, Vitals, ZoneName, vitals};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Record {
     pub salt: [u8; 16],
     /// The node's label.
     pub name: NodeName,
+    /// The zone it belongs to.
+    pub zone: ZoneName,
     /// Where it receives datagrams, best first.
     pub addresses: Vec<SocketAddr>,
     /// How often it publishes its row if it may spend what that costs.

@@ -1,4 +1,4 @@
-use crate::{Instant, NodeId, Record, Vitals};
+use crate::{Instant, NodeId, Record, Vitals, ZoneEntry};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub enum MemberState {
     Down,
     /// It said that it leaves.
     Left,
+    /// Its zone is cut off: what is shown is what was last heard.
+    Stale,
 }
 
 impl MemberState {
@@ -24,6 +26,7 @@ impl MemberState {
             MemberState::Suspect => "suspect",
             MemberState::Down => "down",
             MemberState::Left => "left",
+            MemberState::Stale => "stale",
         }
     }
 }
@@ -43,6 +46,8 @@ pub struct NodeEntry {
     pub state: MemberState,
     /// Its latest row.
     pub vitals: Vitals,
+    /// How often its row is expected here.
+    pub period: Duration,
     /// How old the row was when the snapshot was taken; `None` if no row has come yet.
     pub age: Option<Duration>,
     /// How long it had been in its state when the snapshot was taken.
@@ -60,12 +65,14 @@ pub struct Snapshot {
     pub me: NodeId,
     /// All nodes, in order of id, this one among them (unless it only listens).
     pub nodes: Vec<NodeEntry>,
+    /// All zones, this node's first, then by name.
+    pub zones: Vec<ZoneEntry>,
 }
 
 impl Snapshot {
     /// A table without nodes.
     pub fn empty(me: NodeId) -> Self {
-        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new() }
+        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new(), zones: Vec::new() }
     }
 
     /// The node with this id.

@@ -24,6 +24,7 @@
 //! ```
 
 mod row;
+mod zone;
 
 pub use peermon_gossip::{
     ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords, Transmit,
@@ -32,7 +33,7 @@ pub use peermon_gossip::{
 use peermon_gossip::Engine;
 use peermon_model::{
     AllowList, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot, Vitals,
-    limits,
+    ZoneName, limits,
 };
 use peermon_trust::{ClusterKey, Keyring, KeyringError, NodeKey};
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ use std::time::Duration;
 pub struct Config {
     /// The node's label.
     pub name: NodeName,
+    /// The zone it belongs to.
+    pub zone: ZoneName,
     /// Where it receives datagrams, best first; at most [`limits::ADDRESSES_MAX`] are told.
     pub addresses: Vec<SocketAddr>,
     /// Address families of the sockets there are: (IPv4, IPv6).
@@ -61,6 +64,8 @@ pub struct Config {
     pub discovery: bool,
     /// Bytes per second that rows may take at most.
     pub rate_max: f64,
+    /// Nodes in all zones up to which zones tell each other of all of them.
+    pub members_full: usize,
     /// Nodes the table holds.
     pub members_max: usize,
     /// A node down or gone this long is shown only on request.
@@ -85,6 +90,7 @@ impl Config {
         let g = peermon_gossip::Config::default();
         Config {
             name,
+            zone: ZoneName::default(),
             addresses: Vec::new(),
             families: g.families,
             period: g.period,
@@ -94,6 +100,7 @@ impl Config {
             listen_only: g.listen_only,
             discovery: g.discovery,
             rate_max: g.rate_max,
+            members_full: g.members_full,
             members_max: g.members_max,
             hide_after: g.hide_after,
             remove_after: g.remove_after,
@@ -146,6 +153,7 @@ impl Node {
             sequence: Sequence::default(),
             salt: [0; 16],
             name: config.name,
+            zone: config.zone,
             addresses: first(config.addresses, limits::ADDRESSES_MAX),
             period: config.period,
             budget: config.budget,
@@ -166,6 +174,7 @@ impl Node {
             discovery: config.discovery,
             families: config.families,
             rate_max: config.rate_max,
+            members_full: config.members_full,
             members_max: config.members_max,
             hide_after: config.hide_after,
             remove_after: config.remove_after,
@@ -190,11 +199,12 @@ impl Node {
     /// nothing is known, so that the node is seen alive but nobody takes old values for new.
     pub fn handle_samples(&mut self, now: Instant, samples: &Samples) {
         let row = row::quantise(self.engine.record(), &self.custom, samples);
-        self.engine.publish(now, &row);
+        self.handle_row(now, &row);
     }
 
     /// Publishes a row made elsewhere: by the simulator's machines.
     pub fn handle_row(&mut self, now: Instant, row: &Vitals) {
+        zone::speak(&mut self.engine, now);
         self.engine.publish(now, row);
     }
 

@@ -56,6 +56,7 @@ impl fmt::Display for Reason {
                     MemberState::Alive => "alive",
                     MemberState::Suspect => "suspect: it was silent in its last period",
                     MemberState::Down => "down: it answers nobody",
+                    MemberState::Stale => "stale: its zone is cut off from here",
                     MemberState::Left => "left: it said that it leaves",
                 };
                 write!(f, "{how} (for {:.0} s)", since.as_secs_f64())
@@ -101,7 +102,7 @@ pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant)
         return Err(Reason::NotAlive(node.state, node.in_state + (now - snapshot.taken)));
     }
     let age = snapshot.age(node, now).ok_or(Reason::NoValues)?;
-    let limit = record.period.max(PERIOD_MIN).saturating_mul(AGE_MAX_PERIODS);
+    let limit = node.period.max(PERIOD_MIN).saturating_mul(AGE_MAX_PERIODS);
     if age > limit {
         return Err(Reason::TooOld { age, limit });
     }

@@ -54,6 +54,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
         addresses: vec![],
         period: Duration::from_secs(1),
         budget: 0,
+        zone: peermon_model::ZoneName::default(),
         left: m.state == MemberState::Left,
         listen_only: m.listen_only,
         key_held: 1,
@@ -70,6 +71,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
         }
     }
     NodeEntry {
+        period: Duration::from_secs(1),
         record: Arc::new(record),
         state: m.state,
         vitals: row,
@@ -81,7 +83,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
 
 fn table(machines: &[Machine]) -> Snapshot {
     let nodes = machines.iter().enumerate().map(|(i, m)| entry(i as u8, m)).collect();
-    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes }
+    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes, zones: Vec::new() }
 }
 
 fn all(by: By) -> Query {

@@ -286,7 +286,7 @@ impl Model {
                 let cause = trouble.into_iter().chain([self.harsh_at]).any(|at| recent(at, now, CAUSE));
                 assert!(cause || !self.truth[of].runs, "host {host} shows {of} as down without any cause");
             }
-            MemberState::Alive | MemberState::Suspect => {}
+            MemberState::Alive | MemberState::Suspect | MemberState::Stale => {}
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How often vitals are published.
     pub period: Duration,
+    /// Bytes a second it may send to keep the table; 0: no limit.
+    pub budget: u32,
     /// Members to contact at start.
     pub join: Vec<Seed>,
     /// The cluster keys, if not in the state directory.
@@ -181,6 +183,7 @@ impl Config {
             name: None,
             state_dir: places.state_dir.clone(),
             period: Duration::from_secs(1),
+            budget: 32_000,
             join: Vec::new(),
             cluster_key_file: None,
             listen_only: false,

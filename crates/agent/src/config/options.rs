@@ -56,6 +56,8 @@ const ALLOW_MAX: usize = 256;
 const PERIODS: RangeInclusive<Duration> = Duration::from_millis(125)..=Duration::from_secs(16);
 const LONG: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24 * 366);
 const RATES: RangeInclusive<f64> = 1e3..=1e9;
+/// Bytes per second a node may be told to spend.
+const BUDGETS: RangeInclusive<f64> = 500.0..=1e9;
 
 /// All options, in the order of the documented sample.
 pub static OPTIONS: &[Opt] = &[
@@ -97,6 +99,19 @@ pub static OPTIONS: &[Opt] = &[
         show: |c| quoted(&show_duration(c.period)),
         put: |c, i| {
             c.period = i.duration(&PERIODS)?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "budget",
+        help: "Bytes a second that this node may send to keep the table; \"0\": no limit. 500B to 1GB. The cluster goes by the median\n\
+               of all nodes' budgets: where publishing every `period` would cost more, all publish half as often, and so on down\n\
+               to 16 s. Small: older values, and a dead node is noticed later. What is lost or gained at once is told at once.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&show_size(f64::from(c.budget))),
+        put: |c, i| {
+            c.budget = if i.text().is_ok_and(|t| t == "0") { 0 } else { i.size(&BUDGETS)? as u32 };
             Ok(())
         },
     },

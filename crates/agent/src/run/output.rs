@@ -61,6 +61,8 @@ impl Loop {
                     let (name, id) = (name.to_string(), id.to_string());
                     self.tell(now, api::Event::Member { name, id, state: state.into(), incarnation: incarnation.0 });
                 }
+                Event::Zone { name, stale: true } => tracing::warn!(zone = %name, "nothing comes from the zone any more"),
+                Event::Zone { name, stale: false } => tracing::info!(zone = %name, "the zone is heard again"),
                 Event::Record { id, name, incarnation, sequence } => {
                     let (name, id) = (name.to_string(), id.to_string());
                     self.tell(now, api::Event::Record { name, id, incarnation: incarnation.0, sequence: sequence.0 });

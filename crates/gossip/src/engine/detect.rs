@@ -1,6 +1,7 @@
 //! Failure detection: ring neighbours watch each other wave by wave, and a quorum of them decides.
 
 use super::members::{Handle, ME};
+use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Version, c};
 use crate::wire::packet::{Alarm, Kind};
 use peermon_model::{Instant, MemberState};
@@ -14,7 +15,12 @@ impl Engine {
             let since =
                 if locked { wave.before(c::SILENT_SLACK + slower) } else { now.before(period * 5 / 4 + slower + c::LATE) };
             let link = self.link(l);
-            if link.ring && link.member.is_some() && link.last_heard < since && link.ping_at == Instant::NEVER {
+            if link.ring
+                && !link.is_border()
+                && link.member.is_some()
+                && link.last_heard < since
+                && link.ping_at == Instant::NEVER
+            {
                 link.pings = 0;
                 link.ping_at = now;
             }
@@ -75,7 +81,7 @@ impl Engine {
     /// More than half of the neighbours silent at once: then it is rather this node that is cut off.
     fn is_cut_off(&self, now: Instant) -> bool {
         let lately = now.before(self.period() + c::LATE * 3);
-        let ring = self.links.iter().flatten().filter(|l| l.ring);
+        let ring = self.links.iter().flatten().filter(|l| l.ring && !l.is_border());
         let (all, silent) = ring.fold((0, 0), |(a, s), l| (a + 1, s + usize::from(l.last_heard < lately)));
         all > 2 && silent * 2 > all
     }
@@ -94,13 +100,17 @@ impl Engine {
             self.counters.dropped_future += 1;
             return;
         }
-        let state = m.state;
+        let (state, zone) = (m.state, m.zone);
+        if alarm.phase == 3 || zone != HERE {
+            return self.alarm_there(now, from, alarm, o);
+        }
         let Some(accusers) = self.members.at_mut(o).accuse(&alarm) else { return };
         // enough accusers are enough: more are not passed on
         if accusers <= c::QUORUM + 1 {
             for (i, link) in self.links.iter_mut().enumerate() {
                 if let Some(link) = link
                     && Some(i) != from
+                    && !link.is_border()
                 {
                     link.alarms.push(alarm);
                     link.flush_by(now + c::HOLD_ALARM);
@@ -122,6 +132,28 @@ impl Engine {
         }
     }
 
+    /// A zone tells the others who is down there: they have no part in finding it out.
+    fn alarm_there(&mut self, now: Instant, from: Option<usize>, alarm: Alarm, o: Handle) {
+        let zone = self.members.at(o).zone;
+        if alarm.phase != 3 || zone == HERE {
+            return;
+        }
+        self.declare_down(now, o);
+        self.pass_alarm(now, from, alarm, zone);
+    }
+
+    fn pass_alarm(&mut self, now: Instant, from: Option<usize>, alarm: Alarm, zone: ZoneIndex) {
+        for (i, link) in self.links.iter_mut().enumerate() {
+            if let Some(link) = link
+                && Some(i) != from
+                && (link.zone != zone || zone != HERE && !link.is_border())
+            {
+                link.alarms.push(alarm);
+                link.flush_by(now + c::HOLD_ALARM);
+            }
+        }
+    }
+
     /// This node is accused and alive: a row newer than the accusation says so.
     fn refute(&mut self, now: Instant, accused_at: Version) {
         let me = self.members.at_mut(ME);
@@ -138,6 +170,11 @@ impl Engine {
         let m = self.members.at_mut(o);
         m.down_at = version;
         m.heal_at = now + c::HEAL_RETRY.0;
+        let (nid, zone) = (m.nid, m.zone);
+        if zone == HERE && self.is_relay() {
+            let alarm = Alarm { nid, at: version, phase: 3, by: self.me.id.nid() as u32 };
+            self.pass_alarm(now, None, alarm, HERE);
+        }
         self.leave_rings(now, o, MemberState::Down);
     }
 
@@ -149,10 +186,13 @@ impl Engine {
         m.since = now;
         m.acquit();
         if was_up {
-            let (nid, fingerprint) = (m.nid, m.fingerprint());
+            let (nid, zone, fingerprint) = (m.nid, m.zone, m.fingerprint());
             self.set_hash ^= fingerprint;
-            let up = self.members.iter().filter(|(_, m)| m.is_up()).map(|(h, m)| (m.nid, h));
-            self.overlay.remove(nid, o, up);
+            let up = || self.members.iter().filter(|(_, m)| m.is_up() && m.zone == zone).map(|(h, m)| (m.nid, h));
+            self.zones.remove(zone, o, up());
+            if zone == HERE {
+                self.overlay.remove(nid, o, up());
+            }
             if let Some(l) = self.link_of(o) {
                 self.drop_link(now, l);
             }
@@ -171,9 +211,12 @@ impl Engine {
         m.since = now;
         m.heard = now;
         m.acquit();
-        let (nid, fingerprint) = (m.nid, m.fingerprint());
+        let (nid, zone, fingerprint) = (m.nid, m.zone, m.fingerprint());
         self.set_hash ^= fingerprint;
-        self.overlay.insert(nid, o);
+        self.zones.insert(zone, nid, o);
+        if zone == HERE {
+            self.overlay.insert(nid, o);
+        }
         self.all_eager(o);
         self.recompute(now);
         self.member_event(o);
@@ -188,7 +231,10 @@ impl Engine {
 
     /// The rings have changed: open the links they want, mark those they do not.
     pub(super) fn recompute(&mut self, now: Instant) {
-        let wanted = if self.leaving { Vec::new() } else { self.overlay.neighbours() };
+        let mut wanted = if self.leaving { Vec::new() } else { self.overlay.neighbours() };
+        if !self.leaving && !self.config.listen_only {
+            wanted.extend(self.zones.borders());
+        }
         for link in self.links.iter_mut().flatten() {
             link.ring = link.member.is_some_and(|h| wanted.contains(&h));
         }
@@ -210,6 +256,11 @@ impl Engine {
                 link.eager.set(ME);
                 link.mark(ME);
                 link.flush_by(now + c::HOLD_URGENT);
+                let crosses = link.is_border();
+                if crosses && self.is_partial() {
+                    // who is told of whom has no fingerprint to compare
+                    self.start_sync(now, l, true);
+                }
             }
         }
     }

@@ -159,6 +159,7 @@ impl Engine {
         let mut sec = std::mem::take(&mut d.section);
         sec.clear();
         let (mut explorers, mut gaps) = (Vec::new(), Gaps::default());
+        let (mut summaries, mut summary_gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
         let mut done = 0;
         for &h in dirty {
@@ -176,9 +177,17 @@ impl Engine {
             let lacks = m.changes.since(known);
             let mask = lacks.unwrap_or_else(|| m.present());
             let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
+            let summary = m.summary.as_ref().filter(|s| known == Version::NONE || s.0.newer_than(known));
+            let summary_most = if summary.is_some() { 3 + 4 + packet::SUMMARY_BYTES } else { 0 };
             // 3 more in case it explores
-            if sec.len() + explorers.len() + most + dict + 3 + 2 * section_header(1000) > d.left() {
+            let more = most + dict + 3 + summary_most + 3 * section_header(1000);
+            if sec.len() + explorers.len() + summaries.len() + more > d.left() {
                 break;
+            }
+            if let Some(s) = summary {
+                summary_gaps.put(&mut summaries, h);
+                summaries.extend_from_slice(&s.0.0.to_le_bytes());
+                packet::put_summary(&mut summaries, &s.1);
             }
             if link.explore.clear(h) {
                 gaps.put(&mut explorers, h);
@@ -196,6 +205,7 @@ impl Engine {
         if !d.sent.rows.is_empty() {
             self.counters.rows_sent += d.sent.rows.len() as u64;
             self.counters.row_bytes_sent += sec.len() as u64;
+            d.section(section::ZONE, &summaries);
             d.section(section::EXPLORE, &explorers);
             d.section(section::ROWS, &sec);
         }

@@ -180,8 +180,15 @@ impl Engine {
             return;
         }
         self.contacts.heal_at = now + c::HEAL_RETRY.0 / 2 + self.jitter(c::HEAL_RETRY.0);
-        let lost: Vec<_> =
-            self.members.iter().filter(|(_, m)| m.state == MemberState::Down && m.heal_at <= now).map(|(h, _)| h).collect();
+        // other zones' lost members are for those to look for who pass their rows on
+        let relay = self.is_relay();
+        let is_ours = |m: &super::members::Member| m.zone == super::zones::HERE || relay;
+        let lost: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.state == MemberState::Down && m.heal_at <= now && is_ours(m))
+            .map(|(h, _)| h)
+            .collect();
         if lost.is_empty() {
             return;
         }
@@ -403,8 +410,12 @@ impl Engine {
         link.addr = from;
         link.peer_key = key;
         link.listener = listener;
-        link.member = member;
         link.note_heard(now);
+        if let Some(h) = member {
+            let zone = self.members.at(h).zone;
+            self.link(l).bind(h, zone);
+        }
+        let link = self.link(l);
         // a repeated greeting changes nothing
         if link.synced.is_some_and(|at| now - at < Duration::from_secs(5)) {
             return;

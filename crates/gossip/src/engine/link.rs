@@ -1,6 +1,7 @@
 //! One peer this node exchanges packets with: what it wants, what it has, what is on its way.
 
 use super::members::{Handle, NO_LINK};
+use super::zones::{HERE, ZoneIndex};
 use crate::bits::Bits;
 use crate::config::constants as c;
 use crate::time::Version;
@@ -71,6 +72,8 @@ pub(crate) struct Rest {
     pub(crate) peer: Half,
     /// The peer's place in the table; none before its record came, or if it only listens.
     pub(crate) member: Option<Handle>,
+    /// The peer's zone; this node's own before the peer's record came.
+    pub(crate) zone: ZoneIndex,
     pub(crate) listener: bool,
     pub(crate) addr: SocketAddr,
     /// This node's rings want it; the peer's rings want it.
@@ -150,6 +153,7 @@ impl Link {
         let rest = Rest {
             peer,
             member: None,
+            zone: HERE,
             listener: false,
             addr,
             ring: false,
@@ -222,6 +226,17 @@ impl Link {
 
     pub(crate) fn forget_keys(&mut self) {
         self.keys.clear();
+    }
+
+    /// The peer's record is known.
+    pub(crate) fn bind(&mut self, h: Handle, zone: ZoneIndex) {
+        self.member = Some(h);
+        self.zone = zone;
+    }
+
+    /// Whether it leads into another zone.
+    pub(crate) fn is_border(&self) -> bool {
+        self.zone != HERE
     }
 
     // --- what to send

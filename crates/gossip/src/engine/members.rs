@@ -1,12 +1,13 @@
 //! The table: one slot a node, by handle. Handle 0 is this node itself.
 
+use super::zones::ZoneIndex;
 use crate::rng::mix;
 use crate::time::Version;
 use crate::wire::packet::Alarm;
 use crate::wire::rows::Row;
 use peermon_model::quantity::ABSENT;
 use peermon_model::vitals::SLOTS;
-use peermon_model::{Instant, MemberState, Record};
+use peermon_model::{Instant, MemberState, Record, ZoneSummary};
 use peermon_trust::Half;
 use std::sync::Arc;
 
@@ -91,6 +92,9 @@ pub(crate) struct Member {
     /// Packet counters below this have been heard on a link that is gone.
     pub(crate) heard_counter: u64,
     accused: Option<Box<Accusation>>,
+    /// What it says of its whole zone, since which row.
+    pub(crate) summary: Option<Box<(Version, ZoneSummary)>>,
+    pub(crate) zone: ZoneIndex,
     pub(crate) version: Version,
     pub(crate) changes: Changes,
     /// Rows at or before this version do not revive it.
@@ -102,7 +106,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(published: Arc<Published>, state: MemberState, now: Instant) -> Self {
+    pub(crate) fn new(published: Arc<Published>, zone: ZoneIndex, state: MemberState, now: Instant) -> Self {
         Member {
             nid: published.record.id.nid(),
             published,
@@ -116,6 +120,8 @@ impl Member {
             down_at: Version::NONE,
             heard_counter: 0,
             accused: None,
+            summary: None,
+            zone,
             heal_at: now,
         }
     }

@@ -15,6 +15,7 @@ mod rows;
 mod sync;
 mod view;
 mod wave;
+mod zones;
 
 pub use view::{ClockInfo, Held, LinkInfo, LinkRole};
 
@@ -32,7 +33,7 @@ use members::{Handle, ME, Members};
 use overlay::Overlay;
 pub use pace::{Bands, PaceInfo};
 use peermon_model::vitals::SLOTS;
-use peermon_model::{Incarnation, Instant, MemberState, NodeId, NodeName, Record, Sequence};
+use peermon_model::{Incarnation, Instant, MemberState, NodeId, NodeName, Record, Sequence, ZoneName, ZoneSummary};
 use peermon_trust::{CookieJar, Half, Keyring, NodeKey};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -83,6 +84,13 @@ pub enum Event {
         /// Which version of its record.
         sequence: Sequence,
     },
+    /// A zone is cut off from this one, or is no more.
+    Zone {
+        /// Which.
+        name: ZoneName,
+        /// Nothing comes from it.
+        stale: bool,
+    },
     /// The cluster's keys have changed: keep them.
     Keyring(Keyring),
     /// This node had to outrank what was told of it: keep its new incarnation.
@@ -122,6 +130,8 @@ pub(crate) struct Own {
     /// By slot: periods since it was last marked changed.
     periods: [u32; SLOTS],
     bands: Bands,
+    /// What this node says of its whole zone with the next row.
+    summary: Option<ZoneSummary>,
     /// The next row counts as changed in all fields: whoever has one of a former life, or from before the clock stepped,
     /// has a version that says nothing about this one.
     whole: bool,
@@ -147,6 +157,7 @@ pub struct Engine {
     me: Half,
     members: Members,
     overlay: Overlay,
+    zones: zones::Zones,
     links: Vec<Option<Link>>,
     links_opened: u64,
     /// Packet counters below this have been used on links that are gone.
@@ -208,12 +219,14 @@ impl Engine {
         record.key_held = keyring.newest();
         let signed = crate::wire::record::sign(&mut record, &key);
         let mut members = Members::default();
+        let mut zones = zones::Zones::new(record.zone.clone(), now);
         let published = Arc::new(Published { record: Arc::new(record), signed });
-        let own = members::Member::new(published, MemberState::Alive, now);
+        let own = members::Member::new(published, zones::HERE, MemberState::Alive, now);
         let mut overlay = Overlay::around(own.nid);
         let set_hash = own.fingerprint();
         if !config.listen_only {
             overlay.insert(own.nid, ME);
+            zones.insert(zones::HERE, own.nid, ME);
         }
         members.insert(own);
         let mut rng_seed = [0; 8];
@@ -226,6 +239,7 @@ impl Engine {
             me,
             members,
             overlay,
+            zones,
             links: Vec::new(),
             links_opened: 0,
             counter_floor: 1,
@@ -240,6 +254,7 @@ impl Engine {
                 measured: [peermon_model::quantity::ABSENT; SLOTS],
                 periods: [0; SLOTS],
                 bands,
+                summary: None,
                 whole: true,
                 published: 0,
                 explore_at: c::EXPLORE.0,
@@ -411,7 +426,9 @@ impl Engine {
         self.links_opened += 1;
         let heard = member.and_then(|h| self.members.get(h)).map_or(0, |m| m.heard_counter);
         let mut link = Link::new(peer, addr, key, self.counter_floor, heard, self.links_opened, now);
-        link.member = member;
+        if let Some(h) = member {
+            link.bind(h, self.members.at(h).zone);
+        }
         self.links[slot] = Some(link);
         Some(slot)
     }

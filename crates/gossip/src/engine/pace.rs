@@ -65,6 +65,8 @@ const DECIDE_EVERY: u64 = 16;
 const ROW_BYTES: f64 = 7.0;
 /// Rows out of turn between two turns: a value that flaps must not undo the budget.
 const NOTES: u8 = 2;
+/// Turns between two summaries of a zone.
+const SUMMARY_EVERY: u64 = 4;
 /// Shares of the budget at which the period is doubled, and which half the period must stay below to be halved.
 const GROW: f64 = 1.1;
 const SHRINK: f64 = 0.8;
@@ -84,6 +86,11 @@ impl Pace {
     /// A sample came: whether it is this turn's.
     pub(super) fn take_due(&mut self) -> bool {
         std::mem::take(&mut self.due)
+    }
+
+    /// Whether this is a turn at which a zone says what it is like as a whole.
+    pub(super) fn is_summary_turn(&self) -> bool {
+        self.turn.is_multiple_of(SUMMARY_EVERY)
     }
 
     /// A row is to be sent out of turn: whether that is allowed.
@@ -115,7 +122,7 @@ impl Engine {
     /// What publishing costs, and how fresh rows are for it.
     pub fn pace(&self) -> PaceInfo {
         let period = self.period();
-        let n = self.overlay.len().max(2) as f64;
+        let n = self.members_counted().max(2) as f64;
         let hops = n.ln() / 4.0_f64.ln();
         // about three quarters of the hold a hop
         let delivery = c::HOLD.mul_f64(0.75 * hops).max(Duration::from_millis(2));
@@ -129,7 +136,12 @@ impl Engine {
     }
 
     fn cost_at(&self, step: u8) -> f64 {
-        cost(self.overlay.len(), self.pace.row_bytes, self.config.period * (1 << step))
+        cost(self.members_counted(), self.pace.row_bytes, self.config.period * (1 << step))
+    }
+
+    /// Members whose rows come in a period, all in all.
+    fn members_counted(&self) -> usize {
+        self.overlay.len() + self.zones.remote() / self.zones.thin() as usize
     }
 
     /// What the members may spend: the median, so that one odd machine neither slows all others nor hurries them.
@@ -167,7 +179,9 @@ impl Engine {
             self.pace.row_bytes += (mean.clamp(2.0, 32.0) - self.pace.row_bytes) / 4.0;
             self.pace.counted = (rows, bytes);
         }
-        let Some(budget) = self.budget() else {
+        let budget = self.budget();
+        self.decide_thinning(budget, self.pace.row_bytes);
+        let Some(budget) = budget else {
             self.pace.step = 0;
             return;
         };
@@ -216,7 +230,7 @@ impl Engine {
 
     /// How often a member publishes, as far as this node can know.
     pub(super) fn member_period(&self, m: &super::members::Member) -> Duration {
-        self.period().max(m.record().period)
+        self.zone_period(m.zone).max(m.record().period)
     }
 
     /// Whether what was measured differs so much from what was told last that it should not wait for its turn.

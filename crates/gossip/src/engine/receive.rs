@@ -211,6 +211,7 @@ impl Engine {
                 section::WANT => self.read_want(now, l, body)?,
                 section::UNKNOWN => self.read_unknown(now, l, body)?,
                 section::KEY => self.read_key(now, l, body)?,
+                section::ZONE => self.read_summaries(now, l, body)?,
                 _ => {}
             }
         }
@@ -258,7 +259,7 @@ impl Engine {
     fn read_alarms(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         while !r.is_empty() {
             let alarm = Alarm::read(&mut r)?;
-            if !matches!(alarm.phase, 1 | 2) {
+            if !matches!(alarm.phase, 1..=3) {
                 return Err(Malformed("an alarm of an unknown phase"));
             }
             self.alarm(now, Some(l), alarm);

@@ -1,6 +1,7 @@
 //! Records: who is in the cluster, flooded once per version, checked by signature before anything is believed.
 
 use super::members::{Handle, ME, Member, Published};
+use super::zones::ZoneIndex;
 use super::{Engine, Event, c};
 use crate::wire::{Malformed, Reader, record};
 use peermon_model::{Instant, MemberState, Record, Sequence};
@@ -66,12 +67,11 @@ impl Engine {
     }
 
     pub(super) fn flood_record(&mut self, now: Instant, h: Handle, from: Option<usize>) {
-        for (i, link) in self.links.iter_mut().enumerate() {
+        for i in self.link_indices() {
+            let tellable = self.links[i].as_ref().is_some_and(|l| self.is_tellable(l, h));
+            let link = self.link(i);
             // links that are to end carry no news but this node's own: their peers have rings of their own
-            if let Some(link) = link
-                && Some(i) != from
-                && (link.carries_rows() || link.listener || h == ME)
-            {
+            if Some(i) != from && tellable && (link.carries_rows() || link.listener || h == ME) {
                 link.mark_record(h);
                 link.flush_by(now + c::HOLD_URGENT);
             }
@@ -161,9 +161,14 @@ impl Engine {
             self.counters.dropped_record += 1;
             return None;
         }
+        let Some(zone) = self.zones.index(&told.published.record.zone, now) else {
+            self.counters.dropped_zone += 1;
+            self.note_refused(nid, now);
+            return None;
+        };
         let h = match known {
-            Some(h) => self.replace(now, h, told.published),
-            None => self.admit(now, told.published, down),
+            Some(h) => self.replace(now, h, zone, told.published),
+            None => self.admit(now, zone, told.published, down),
         };
         self.flood_record(now, h, from);
         let m = self.members.at(h);
@@ -184,12 +189,12 @@ impl Engine {
         self.refused.get(&nid).is_some_and(|at| now - *at < c::REFUSED_FOR)
     }
 
-    fn admit(&mut self, now: Instant, published: Arc<Published>, down: bool) -> Handle {
+    fn admit(&mut self, now: Instant, zone: ZoneIndex, published: Arc<Published>, down: bool) -> Handle {
         let left = published.record.left;
-        let h = self.members.insert(Member::new(published, MemberState::Down, now));
+        let h = self.members.insert(Member::new(published, zone, MemberState::Down, now));
         let half = self.members.at(h).half();
         if let Some(l) = self.link_with(&half) {
-            self.link(l).member = Some(h);
+            self.link(l).bind(h, zone);
         }
         if left || down {
             let m = self.members.at_mut(h);
@@ -202,10 +207,20 @@ impl Engine {
         h
     }
 
-    fn replace(&mut self, now: Instant, h: Handle, published: Arc<Published>) -> Handle {
+    fn replace(&mut self, now: Instant, h: Handle, zone: ZoneIndex, published: Arc<Published>) -> Handle {
         let m = self.members.at(h);
         let new_life = published.record.salt != m.record().salt;
         let left = published.record.left;
+        let moves = m.zone != zone;
+        if moves {
+            if m.is_up() {
+                self.leave_rings(now, h, MemberState::Left);
+            }
+            let m = self.members.at_mut(h);
+            m.zone = zone;
+            m.summary = None;
+        }
+        let m = self.members.at(h);
         if m.is_up() {
             self.set_hash ^= m.fingerprint();
         }
@@ -219,7 +234,7 @@ impl Engine {
         self.members.replace_record(h, published);
         let half = self.members.at(h).half();
         if new_life && let Some(l) = self.link_with(&half) {
-            self.link(l).member = Some(h);
+            self.link(l).bind(h, zone);
         }
         let m = self.members.at_mut(h);
         if m.is_up() {
@@ -228,7 +243,7 @@ impl Engine {
         }
         if left {
             self.leave_rings(now, h, MemberState::Left);
-        } else if !self.members.at(h).is_up() && new_life {
+        } else if !self.members.at(h).is_up() && (new_life || moves) {
             self.revive(now, h);
         } else if new_life {
             self.members.at_mut(h).heard = now;

@@ -3,12 +3,25 @@
 
 use super::link::Meaning;
 use super::members::{Handle, ME, NO_LINK};
+use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Version, c};
 use crate::time::ticks;
 use crate::wire::packet::Gaps;
 use crate::wire::rows::Row;
 use crate::wire::{Malformed, Reader};
 use peermon_model::{Instant, MemberState};
+
+/// A row that is to be passed on.
+struct News {
+    o: Handle,
+    version: Version,
+    zone: ZoneIndex,
+    /// Other zones may know of its origin.
+    exported: bool,
+    /// And it is of a wave that passes into them.
+    passes: bool,
+    explores: bool,
+}
 
 impl Engine {
     /// Takes the rows of one packet; true if there was news among them. `explores`: by the peer's handle, whose rows go to
@@ -20,11 +33,18 @@ impl Engine {
         rows: impl Iterator<Item = Result<Row, Malformed>>,
         explores: &[u16],
     ) -> Result<bool, Malformed> {
-        let mut news: Vec<(Handle, Version, bool)> = Vec::new();
+        let mut news: Vec<News> = Vec::new();
         let mut result = Ok(());
         for row in rows {
             match row {
-                Ok(row) => news.extend(self.receive_row(now, l, &row).map(|(o, v)| (o, v, explores.contains(&row.handle)))),
+                Ok(row) => {
+                    if let Some((o, version)) = self.receive_row(now, l, &row) {
+                        let m = self.members.at(o);
+                        let exported = self.zones.is_exported(m.zone, o);
+                        let passes = exported && self.passes(m, o, version);
+                        news.push(News { o, version, zone: m.zone, exported, passes, explores: explores.contains(&row.handle) });
+                    }
+                }
                 Err(e) => {
                     result = Err(e);
                     break;
@@ -38,10 +58,16 @@ impl Engine {
                 continue;
             }
             let floods = link.carries_rows();
-            for &(o, v, explores) in &news {
+            for &News { o, version, zone, exported, passes, explores } in &news {
                 let wanted = link.eager.get(o) || (explores && floods);
+                if !wanted {
+                    continue;
+                }
+                let known = link.known(o);
+                // into another zone only what it should know, as often as it should, and nothing of its own
+                let crosses = !link.is_border() || (zone != link.zone && exported && (passes || known == Version::NONE));
                 // an origin need not be told its own row
-                if wanted && link.member != Some(o) && v.newer_than(link.known(o)) {
+                if crosses && link.member != Some(o) && version.newer_than(known) {
                     if explores && floods {
                         link.eager.set(o);
                         link.explore.set(o);
@@ -100,6 +126,7 @@ impl Engine {
             return None;
         }
         m.heard = now;
+        let zone = m.zone;
         if m.refutes(v) {
             m.acquit();
             if m.state == MemberState::Suspect {
@@ -109,6 +136,9 @@ impl Engine {
             }
         }
         self.counters.rows_new += 1;
+        if zone != HERE {
+            self.note_zone_heard(now, zone, v);
+        }
         self.set_parent(o, l as u8);
         let link = self.link(l);
         link.note_known(o, v);
@@ -208,6 +238,9 @@ impl Engine {
                 continue;
             };
             let (version, up) = (self.members.at(o).version, self.members.at(o).is_up());
+            if self.links[l].as_ref().is_some_and(|link| !self.is_tellable(link, o)) {
+                continue;
+            }
             let link = self.link(l);
             link.eager.set(o);
             // the peer says what it has, so this replaces what was believed, and what is on its way does not count
@@ -223,8 +256,10 @@ impl Engine {
 
     /// Asks `tries` links for an origin's rows, if possible not the one they should come from.
     pub(super) fn graft(&mut self, now: Instant, o: Handle, tries: usize) {
+        let here = self.members.at(o).zone == HERE;
         let usable = |all: bool| -> Vec<usize> {
-            let fits = |x: &super::Link| if all { !x.listener } else { !x.is_stalled() && x.carries_rows() };
+            let side = |x: &super::Link| !(here && x.is_border());
+            let fits = |x: &super::Link| side(x) && if all { !x.listener } else { !x.is_stalled() && x.carries_rows() };
             self.link_indices().filter(|l| self.links[*l].as_ref().is_some_and(fits)).collect()
         };
         let mut links = usable(false);
@@ -265,7 +300,12 @@ impl Engine {
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
         let (period, clock) = (self.period(), self.clock.at(now));
         let late = |m: &super::members::Member| {
-            let slower = m.record().period.saturating_sub(period);
+            if m.zone != HERE && self.zones.is_stale(m.zone) {
+                return false;
+            }
+            // other zones' nodes may disagree for a while on which waves pass
+            let own = if m.zone == HERE { period } else { 2 * self.zone_period(m.zone) };
+            let slower = m.record().period.max(own).saturating_sub(period);
             let allowed = if self.clock.is_locked() {
                 (now - wave) + period * 2 / 5
             } else {

@@ -27,6 +27,8 @@ impl Engine {
             .iter()
             .map(|(h, m)| (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.member_period(m)))
             .collect();
+        let tellable = |h: Handle| self.links[l].as_ref().is_some_and(|link| self.is_tellable(link, h));
+        let fresh: Vec<(Handle, bool)> = fresh.into_iter().filter(|(h, _)| tellable(*h)).collect();
         let link = self.link(l);
         link.synced = Some(now);
         for (h, row) in fresh {
@@ -46,7 +48,8 @@ impl Engine {
         if !r.is_empty() {
             self.note_step(now, l, r.u8()?);
         }
-        let equal = theirs == self.set_hash;
+        // while zones tell of some nodes only, what the two know differs
+        let equal = theirs == self.set_hash || (self.link(l).is_border() && self.is_partial());
         let refusing = !self.refused.is_empty();
         let link = self.link(l);
         if equal {
@@ -170,7 +173,9 @@ impl Engine {
 
     pub(super) fn read_want(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         while !r.is_empty() {
-            if let Some(h) = self.members.handle(r.u64()?) {
+            if let Some(h) = self.members.handle(r.u64()?)
+                && self.links[l].as_ref().is_some_and(|link| self.is_tellable(link, h))
+            {
                 let link = self.link(l);
                 link.mark_record(h);
                 link.eager.set(h);

@@ -73,7 +73,8 @@ impl Engine {
                 let gone = matches!(m.state, MemberState::Down | MemberState::Left);
                 NodeEntry {
                     record: Arc::clone(&m.published.record),
-                    state: if h == ME && self.leaving { MemberState::Left } else { m.state },
+                    state: self.shown_state(h, m),
+                    period: self.member_period(m),
                     vitals: self.row_of(h),
                     age: (m.version != Version::NONE).then(|| m.version.age(clock)),
                     in_state: now - m.since,
@@ -82,7 +83,15 @@ impl Engine {
             })
             .collect();
         nodes.sort_unstable_by_key(|n| n.record.id);
-        Snapshot { taken: now, me: self.me.id, nodes }
+        Snapshot { taken: now, me: self.me.id, nodes, zones: self.zone_entries(now) }
+    }
+
+    fn shown_state(&self, h: super::members::Handle, m: &super::members::Member) -> MemberState {
+        match m.state {
+            _ if h == ME && self.leaving => MemberState::Left,
+            MemberState::Alive | MemberState::Suspect if self.zones.is_stale(m.zone) => MemberState::Stale,
+            state => state,
+        }
     }
 
     /// Takes another list of allowed address prefixes.
@@ -164,6 +173,6 @@ impl Engine {
 
     /// Members that are up, this node among them unless it only listens.
     pub fn members_up(&self) -> usize {
-        self.overlay.len()
+        self.overlay.len() + self.zones.remote()
     }
 }

@@ -2,6 +2,7 @@
 //! packets. Then the checks that follow it.
 
 use super::members::{Handle, ME};
+use super::zones::HERE;
 use super::{Engine, Event, Version, c};
 use crate::time::ClusterTime;
 use crate::wire::packet::{self, section};
@@ -118,6 +119,10 @@ impl Engine {
         }
         me.version = version;
         me.heard = now;
+        if let Some(summary) = own.summary.take() {
+            self.take_summary(ME, version, summary);
+        }
+        let own = &mut self.own;
         own.published += 1;
         let explores = own.published >= own.explore_at;
         if explores {
@@ -127,7 +132,11 @@ impl Engine {
         }
         let mut hash = self.set_hash.to_le_bytes().to_vec();
         hash.push(self.pace.step());
+        let (passes, exported) = (self.passes(self.members.at(ME), ME, version), self.zones.is_exported(HERE, ME));
         for link in self.links.iter_mut().flatten() {
+            if link.is_border() && !(exported && (passes || link.known(ME) == Version::NONE)) {
+                continue;
+            }
             if link.ring || link.peer_ring {
                 link.eager.set(ME);
                 if explores {
@@ -172,12 +181,13 @@ impl Engine {
         let unheard: Vec<Handle> = self
             .members
             .iter()
-            .filter(|(h, m)| *h != ME && m.is_up() && now - m.heard > periods * self.member_period(m))
+            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > periods * self.member_period(m))
             .map(|(h, _)| h)
             .collect();
         for o in unheard {
             self.declare_down(now, o);
         }
+        self.declare_unheard_there(now);
     }
 
     /// A listener publishes nothing; it keeps its links open by asking.
@@ -195,6 +205,7 @@ impl Engine {
     pub(super) fn housekeep(&mut self, now: Instant) {
         self.housekeep_at = now + Duration::from_secs(1);
         self.tend_keys(now);
+        self.tend_zones(now);
         if !self.config.listen_only {
             self.recompute(now);
         }
@@ -232,7 +243,7 @@ impl Engine {
     fn retire(&mut self, now: Instant, l: usize) {
         let others: Vec<usize> = self
             .link_indices()
-            .filter(|x| *x != l && self.links[*x].as_ref().is_some_and(|k| k.ring && !k.is_stalled()))
+            .filter(|x| *x != l && self.links[*x].as_ref().is_some_and(|k| k.ring && !k.is_border() && !k.is_stalled()))
             .collect();
         if others.is_empty() {
             return;

@@ -14,7 +14,7 @@
 
 use super::{Malformed, Reader, put_address, put_u48, put_varint, varint_len};
 use crate::time::{ClusterTime, Version};
-use peermon_model::{Incarnation, NodeId};
+use peermon_model::{Incarnation, NodeId, ZoneSummary};
 use peermon_trust::{COOKIE_BYTES, Half, NONCE_BYTES};
 use std::net::SocketAddr;
 
@@ -153,6 +153,9 @@ pub(crate) mod section {
     pub(crate) const KEY: u8 = 12;
     /// varint gaps of handles: the rows of these in this packet flood, so that their trees are learned anew.
     pub(crate) const EXPLORE: u8 = 13;
+    /// (varint gap of a handle, u32 version, summary)*: what these nodes say of their whole zone, with the row of that version
+    /// and after.
+    pub(crate) const ZONE: u8 = 14;
 }
 
 /// Bytes of a section's type and length.
@@ -196,13 +199,30 @@ impl Gaps {
     }
 }
 
+/// Bytes of a zone's summary.
+pub(crate) const SUMMARY_BYTES: usize = 4 * 4 + 3 * 4;
+
+pub(crate) fn put_summary(out: &mut Vec<u8>, s: &ZoneSummary) {
+    [s.up, s.down, s.threads, s.gpus].iter().for_each(|n| out.extend_from_slice(&n.to_le_bytes()));
+    [s.mem_total, s.mem_available, s.cpu_busy].iter().for_each(|n| out.extend_from_slice(&(*n as f32).to_le_bytes()));
+}
+
+pub(crate) fn read_summary(r: &mut Reader<'_>) -> Result<ZoneSummary, Malformed> {
+    let [up, down, threads, gpus] = [r.u32()?, r.u32()?, r.u32()?, r.u32()?];
+    let mut amount = || {
+        let n = f64::from(f32::from_le_bytes(r.array()?));
+        if n.is_finite() && n >= 0.0 { Ok(n) } else { Err(Malformed("a sum that is no amount")) }
+    };
+    Ok(ZoneSummary { up, down, threads, gpus, mem_total: amount()?, mem_available: amount()?, cpu_busy: amount()? })
+}
+
 /// That a neighbour was silent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Alarm {
     pub(crate) nid: u64,
     /// When: a newer row refutes it.
     pub(crate) at: Version,
-    /// 1: in one wave, 2: in two.
+    /// 1: in one wave, 2: in two; 3: its own zone has found it down, to other zones.
     pub(crate) phase: u8,
     /// Low half of the accuser's nid.
     pub(crate) by: u32,

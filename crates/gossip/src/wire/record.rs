@@ -60,6 +60,7 @@ fn encode(r: &Record, facts: &[Fact]) -> Vec<u8> {
     out.extend_from_slice(&r.budget.to_le_bytes());
     out.push(r.key_held);
     put_text(&mut out, r.name.as_str());
+    put_text(&mut out, r.zone.as_str());
     let addresses = &r.addresses[..r.addresses.len().min(limits::ADDRESSES_MAX)];
     out.push(addresses.len() as u8);
     addresses.iter().for_each(|a| put_address(&mut out, a));
@@ -136,6 +137,7 @@ pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
     let budget = r.u32()?;
     let key_held = r.u8()?;
     let name: NodeName = r.text()?.parse().map_err(|_| Malformed("a node name"))?;
+    let zone = r.text()?.parse().map_err(|_| Malformed("a zone name"))?;
     let addresses = list(&mut r, limits::ADDRESSES_MAX, Reader::address)?;
     let custom = list(&mut r, limits::CUSTOM_VITALS_MAX, custom_vital)?;
     let notices = list(&mut r, limits::NOTICES_MAX, |r| Ok(Notice { topic: clean(r.text()?)?, text: clean(r.text()?)? }))?;
@@ -159,6 +161,7 @@ pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
         sequence,
         salt,
         name,
+        zone,
         addresses,
         period,
         budget,
@@ -242,6 +245,7 @@ pub(crate) mod tests {
             addresses: vec!["10.0.0.1:19810".parse().expect("valid"), "[fd00::1]:19810".parse().expect("valid")],
             period: Duration::from_secs(1),
             budget: 0,
+            zone: peermon_model::ZoneName::default(),
             left: false,
             listen_only: false,
             key_held: 1,

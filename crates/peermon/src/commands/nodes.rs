@@ -32,6 +32,7 @@ pub(crate) struct Args {
 enum OnlyState {
     Alive,
     Suspect,
+    Stale,
     Down,
     Left,
 }
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     let state = args.state.map(|s| match s {
         OnlyState::Alive => State::Alive,
         OnlyState::Suspect => State::Suspect,
+        OnlyState::Stale => State::Stale,
         OnlyState::Down => State::Down,
         OnlyState::Left => State::Left,
     });
@@ -137,7 +139,7 @@ fn namesakes(nodes: &[NodeView]) -> BTreeSet<&str> {
 
 fn summary(nodes: &[NodeView]) -> String {
     let count = |s| nodes.iter().filter(|n| n.state == s).count();
-    let states = [State::Alive, State::Suspect, State::Down, State::Left];
+    let states = [State::Alive, State::Suspect, State::Stale, State::Down, State::Left];
     let parts: Vec<_> = states.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {}", count(s), s.name())).collect();
     let nodes = if nodes.len() == 1 { "1 node".to_string() } else { format!("{} nodes", nodes.len()) };
     format!("{nodes}: {}", parts.join(", "))
@@ -149,6 +151,7 @@ pub(crate) fn state_style(state: State) -> Style {
         State::Alive => Style::new().green(),
         State::Suspect => Style::new().yellow(),
         State::Down => Style::new().red(),
+        State::Stale => Style::new().yellow().dimmed(),
         State::Left => Style::new().dimmed(),
     }
 }

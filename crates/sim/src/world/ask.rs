@@ -59,7 +59,7 @@ impl World {
         let told = self.hosts.iter().flat_map(|h| &h.told).filter(|t| t.0 >= since);
         told.fold([0; 3], |mut n, (_, _, state)| {
             match state {
-                MemberState::Alive => {}
+                MemberState::Alive | MemberState::Stale => {}
                 MemberState::Suspect => n[0] += 1,
                 MemberState::Down => n[1] += 1,
                 MemberState::Left => n[2] += 1,

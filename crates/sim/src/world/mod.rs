@@ -222,7 +222,7 @@ impl World {
                 }
                 Event::Keyring(keyring) => host.keyring = keyring,
                 Event::Incarnation(n) => host.incarnation = n.0,
-                Event::Record { .. } | Event::DuplicateId { .. } => {}
+                Event::Record { .. } | Event::DuplicateId { .. } | Event::Zone { .. } => {}
             }
         }
         let Some(node) = &mut host.node else { return };
