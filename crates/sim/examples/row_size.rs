@@ -8,7 +8,7 @@
 use peermon_model::quantity::ABSENT;
 use peermon_model::vitals::{SLOTS, VITALS};
 use peermon_model::{Incarnation, Instant};
-use peermon_node::{Config, Identity, Node};
+use peermon_node::{Config, Event, Identity, Node};
 use peermon_sim::{Series, Workload, World};
 use peermon_trust::{ClusterKey, Keyring, NodeKey};
 use std::collections::BTreeMap;
@@ -164,10 +164,22 @@ fn published(s: &Series) -> Vec<Codes> {
     let mut node = Node::new(config, identity, Keyring::new(1, ClusterKey::new([2; 32])), [3; 32], Instant::ZERO);
     let mut told = Vec::new();
     for i in 0..ROUNDS * s.rows.len() {
-        node.handle_row(Instant::from_millis(1_000 * (i as u64 + 1)), &s.rows[i % s.rows.len()]);
+        let now = next_sample(&mut node);
+        node.handle_row(now, &s.rows[i % s.rows.len()]);
         told.push(*node.engine().rows().next().expect("its own").2.codes());
     }
     told
+}
+
+/// Runs a node that is alone until it asks for a sample.
+fn next_sample(node: &mut Node) -> Instant {
+    loop {
+        let now = node.deadline();
+        node.handle_timeout(now);
+        if std::iter::from_fn(|| node.poll_event()).any(|e| e == Event::SampleDue) {
+            return now;
+        }
+    }
 }
 
 /// The same by the rule: what moved by its dead-band is told, and by its keyframes what differs at all.

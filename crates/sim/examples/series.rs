@@ -8,7 +8,7 @@
 use peermon_collector::Source;
 use peermon_collector::replay::Replay;
 use peermon_model::{Facts, Incarnation, Instant, Samples, Vitals};
-use peermon_node::{Config, Identity, Node};
+use peermon_node::{Config, Event, Identity, Node};
 use peermon_sim::Series;
 use peermon_trust::{ClusterKey, Keyring, NodeKey};
 use std::error::Error;
@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut replay = Replay::parse(name, &text)?;
         let facts = replay.facts();
         let rows = (0..replay.length().as_secs()).map(|s| {
-            let now = Instant::from_millis(1_000 * (s + 1));
-            measured(&facts, &replay.round(now), now)
+            let samples = replay.round(Instant::from_millis(1_000 * (s + 1)));
+            measured(&facts, &samples)
         });
         let series = Series { name: name.into(), rows: rows.collect::<Option<_>>().ok_or("a node published nothing")? };
         let comment = format!("Made by the example `series` from the trace {name}, which tells how it was recorded.");
@@ -36,11 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The row of a node that has never published before.
-fn measured(facts: &Facts, samples: &Samples, now: Instant) -> Option<Vitals> {
+fn measured(facts: &Facts, samples: &Samples) -> Option<Vitals> {
     let mut config = Config::named("series".parse().ok()?);
     config.facts = facts.clone();
     let identity = Identity { key: NodeKey::from_seed(&[1; 32]), incarnation: Incarnation(1) };
-    let mut node = Node::new(config, identity, Keyring::new(1, ClusterKey::new([2; 32])), [3; 32], now);
+    let mut node = Node::new(config, identity, Keyring::new(1, ClusterKey::new([2; 32])), [3; 32], Instant::ZERO);
+    let now = loop {
+        let now = node.deadline();
+        node.handle_timeout(now);
+        if std::iter::from_fn(|| node.poll_event()).any(|e| e == Event::SampleDue) {
+            break now;
+        }
+    };
     node.handle_samples(now, samples);
     let (_, _, row) = node.engine().rows().next()?;
     Some(row)
