@@ -23,10 +23,13 @@ mod network;
 mod queue;
 mod rng;
 mod shared;
+pub mod traces;
 mod world;
 
 pub use ages::Ages;
 pub use hostile::Attack;
+pub use machine::Workload;
 pub use network::{Burst, DropReason, Drops, Line, Network, Path, Scope};
 pub use rng::Rng;
+pub use traces::Series;
 pub use world::{Host, World};

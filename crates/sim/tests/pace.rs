@@ -4,7 +4,7 @@
 
 use peermon_model::MemberState;
 use peermon_model::vitals::{self, Vitals};
-use peermon_sim::World;
+use peermon_sim::{Workload, World};
 use std::time::Duration;
 
 const fn s(n: u64) -> Duration {
@@ -27,6 +27,8 @@ fn periods(w: &World) -> Vec<Duration> {
 fn the_period_follows_the_budget_and_the_size() {
     let (n, budget) = (120, 1_000);
     let mut w = World::new(31);
+    // the turns alone: nothing is published out of turn, as recorded loads do, which the pace does not reckon with
+    w.workload = Workload::Wandering;
     w.template.budget = budget;
     w.start_cluster(n);
     w.run_until_all_know_all(s(10));

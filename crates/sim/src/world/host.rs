@@ -106,7 +106,7 @@ impl World {
         let mut seed = [0; 32];
         seed.chunks_mut(8).for_each(|c| c.copy_from_slice(&self.rng.bits().to_le_bytes()));
         let id = NodeKey::from_seed(&seed).id();
-        let mut machine = Machine::new(&mut self.rng);
+        let mut machine = Machine::new(&mut self.rng, self.workload);
         machine.stress = self.stress;
         let rate = DRIFT * (2.0 * self.rng.unit() - 1.0);
         self.hosts.push(Host {

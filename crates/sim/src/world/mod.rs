@@ -7,6 +7,7 @@ mod life;
 pub use host::Host;
 
 use crate::hostile::{Attack, Attacker};
+use crate::machine::Workload;
 use crate::model::{Model, Shown};
 use crate::queue::Queue;
 use crate::{Network, Rng, network::DropReason};
@@ -41,6 +42,8 @@ pub struct World {
     pub rng: Rng,
     /// How nodes are configured that start from now on: name, addresses and seeds are set for each.
     pub template: Config,
+    /// What machines do that are added from now on.
+    pub workload: Workload,
     /// Every vital of every machine changes every period.
     pub stress: bool,
     queue: Queue<Step>,
@@ -81,6 +84,7 @@ impl World {
             network: Network::default(),
             rng: Rng::new(seed),
             template,
+            workload: Workload::default(),
             stress: false,
             queue: Queue::new(),
             attacker: None,

@@ -16,8 +16,8 @@ fn spread(world: &mut peermon_sim::World, over: Duration) -> Duration {
 
 #[test]
 fn clocks_agree_while_each_drifts() {
-    // quartz; the worst quartz; at 20 % loss
-    for (seed, ppm, loss, most) in [(50, 50.0, 0.0, ms(2)), (51, 200.0, 0.0, ms(4)), (52, 50.0, 0.2, ms(4))] {
+    // quartz; the worst quartz, where ten seeds gave 2.6 to 5.4 ms; at 20 % loss
+    for (seed, ppm, loss, most) in [(50, 50.0, 0.0, ms(2)), (51, 200.0, 0.0, ms(7)), (52, 50.0, 0.2, ms(4))] {
         let mut world = cluster(seed, 60);
         for i in 0..60 {
             let rate = ppm * (2.0 * world.rng.unit() - 1.0);
