@@ -104,10 +104,10 @@ impl Cluster for World {
 
     fn traffic(&self, i: usize) -> Traffic {
         let host = &self.hosts[i];
-        let mut t = Traffic { tx_bytes: host.tx_bytes, tx_datagrams: host.tx_datagrams, ..Traffic::default() };
+        let (tx_bytes, tx_datagrams, rx_bytes) = (host.tx_bytes, host.tx_datagrams, host.rx_bytes);
+        let mut t = Traffic { tx_bytes, tx_datagrams, rx_bytes, ..Traffic::default() };
         for (name, value) in host.node.iter().flat_map(|n| n.counters()) {
             match name {
-                "gossip.rx.bytes" => t.rx_bytes = value,
                 "gossip.rows.received" => t.rows_received = value,
                 "gossip.rows.new" => t.rows_new = value,
                 "gossip.rows.sent" => t.rows_sent = value,
@@ -145,7 +145,8 @@ impl Cluster for World {
         World::running(self).all(|i| {
             let engine = self.hosts[i].node.as_ref().expect("it runs").engine();
             let clock = engine.cluster_time(self.local(i));
-            engine.rows().filter(|(_, version, _)| version.age(clock) <= limit).count() >= running
+            // no row at all is as old as the cluster
+            engine.states().filter(|(.., version)| version.age(clock) <= limit).count() >= running
         })
     }
 }

@@ -28,7 +28,7 @@ impl Unit {
             "datagrams" => Unit::Number,
             "redundancy" | "rows_per_new" | "busiest" => Unit::Ratio,
             "rows_missing" => Unit::Percent,
-            "false_suspect" | "false_down" | "stalls" | "suspected" | "dead" => Unit::Count,
+            "false_suspect" | "false_down" | "later_suspect" | "later_down" | "stalls" | "suspected" | "dead" => Unit::Count,
             _ => Unit::Seconds,
         }
     }
@@ -167,7 +167,20 @@ const CRASH: &[&str] = &[
 const EVENTS: [(&str, &[&str]); 6] = [
     ("crash", CRASH),
     ("crash-20", CRASH),
-    ("partition", &["down_mean", "down_worst", "sent_peak", "sent_per_heal_second", "fresh", "false_suspect", "false_down"]),
+    (
+        "partition",
+        &[
+            "down_mean",
+            "down_worst",
+            "sent_peak",
+            "sent_per_heal_second",
+            "fresh",
+            "false_suspect",
+            "false_down",
+            "later_suspect",
+            "later_down",
+        ],
+    ),
     ("join", &["complete", "sent_per_second", "false_suspect", "false_down"]),
     ("watch-20", &["watched", "false_suspect", "false_down"]),
     ("stalls", &["stalls", "suspected", "dead"]),
@@ -206,6 +219,8 @@ pub(crate) fn quantity(key: &str) -> &str {
         "sent_first_second" => "sent per node in the first second",
         "false_suspect" => "running nodes called suspect",
         "false_down" => "running nodes called down",
+        "later_suspect" => "nodes called suspect after it heals",
+        "later_down" => "nodes called down after it heals",
         "down_mean" => "other side down, mean of pairs",
         "down_worst" => "other side down everywhere",
         "sent_peak" => "sent per node in the busiest second of the cut",

@@ -191,7 +191,7 @@ impl<C: Cluster> Story<C> {
         self.cluster.network().part(&a, &b);
         let cut_peak = self.peak(CUT);
         let sides = [self.told(&a, &b, cut_at, Told::Down), self.told(&b, &a, cut_at, Told::Down)];
-        let mut wrong = self.wrong(cut_at, |by, who| by % 2 == who % 2);
+        let wrong = self.wrong(cut_at, |by, who| by % 2 == who % 2);
         let healed_at = self.cluster.now();
         self.cluster.network().cut.clear();
         let before = self.sent();
@@ -203,7 +203,6 @@ impl<C: Cluster> Story<C> {
         let heal_sent = (self.sent() - before) as f64 / (a.len() + b.len()) as f64 / seconds;
         self.run(self.pace.settle);
         let later = self.wrong(healed_at, |_, _| true);
-        wrong = (wrong.0 + later.0, wrong.1 + later.1);
         self.put(condition, "down_mean", (sides[0].mean_of_pairs() + sides[1].mean_of_pairs()) / 2.0);
         self.put(condition, "down_worst", sides[0].worst.max(sides[1].worst));
         self.put(condition, "sent_peak", cut_peak);
@@ -211,8 +210,10 @@ impl<C: Cluster> Story<C> {
         self.put(condition, "fresh", took.map_or(f64::INFINITY, |t| t.as_secs_f64()));
         if C::SUSPECTS {
             self.put(condition, "false_suspect", wrong.0 as f64);
+            self.put(condition, "later_suspect", later.0 as f64);
         }
         self.put(condition, "false_down", wrong.1 as f64);
+        self.put(condition, "later_down", later.1 as f64);
     }
 
     /// Processes are stopped for a moment, some each period.
