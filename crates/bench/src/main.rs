@@ -1,6 +1,7 @@
 //! What real daemons cost, and what the protocol does in the simulator, beside what they should: run by `make bench` and
 //! `make bench-gossip`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool whose output is read by people")]
 
 mod cluster;

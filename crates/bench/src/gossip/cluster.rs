@@ -105,17 +105,16 @@ impl Cluster for World {
     fn traffic(&self, i: usize) -> Traffic {
         let host = &self.hosts[i];
         let (tx_bytes, tx_datagrams, rx_bytes) = (host.tx_bytes, host.tx_datagrams, host.rx_bytes);
-        let mut t = Traffic { tx_bytes, tx_datagrams, rx_bytes, ..Traffic::default() };
-        for (name, value) in host.node.iter().flat_map(|n| n.counters()) {
-            match name {
-                "gossip.rows.received" => t.rows_received = value,
-                "gossip.rows.new" => t.rows_new = value,
-                "gossip.rows.sent" => t.rows_sent = value,
-                "gossip.rows.sent.bytes" => t.row_bytes_sent = value,
-                _ => {}
-            }
+        let rows = host.node.as_ref().map(|n| *n.engine().counters()).unwrap_or_default();
+        Traffic {
+            tx_bytes,
+            tx_datagrams,
+            rx_bytes,
+            rows_received: rows.rows_received,
+            rows_new: rows.rows_new,
+            rows_sent: rows.rows_sent,
+            row_bytes_sent: rows.row_bytes_sent,
         }
-        t
     }
 
     fn told(&self, i: usize, since: Instant) -> Vec<(Instant, usize, View)> {

@@ -11,7 +11,7 @@ mod plot;
 mod stories;
 
 use anyhow::{Context, Result, bail, ensure};
-use cells::{Cell, PROTOCOLS, PUSH, Plan, Protocol, WAVE};
+use cells::{Cell, PROTOCOLS, PUSH, Plan, Protocol};
 use figures::{Figure, Figures};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,4 @@
+use super::cells::{PEERMON_FAST, WAVE};
 use super::*;
 
 fn words(line: &str) -> impl Iterator<Item = String> {
@@ -60,7 +61,7 @@ fn a_tiny_cluster_gives_every_figure_and_a_page() {
     // the saved numbers are the measured ones, and a second run's are the same
     assert_eq!(Figures::read(&numbers).unwrap().sizes(), [10]);
     let mut again = Figures::default();
-    let options = Options { only: vec![WAVE, cells::PEERMON_FAST], jobs: 1, ..options };
+    let options = Options { only: vec![WAVE, PEERMON_FAST], jobs: 1, ..options };
     measure(&mut again, &options, &plan, &numbers).unwrap();
     for (protocol, quantity) in [("wave", "sent"), ("wave", "age_max"), ("peermon-1s", "age_mean")] {
         assert_eq!(again.at(10, protocol, "loss-20", quantity), figures.at(10, protocol, "loss-20", quantity));

@@ -50,9 +50,19 @@ type Planned = Reverse<(Instant, u64, Step)>;
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     /// It came to the receiver's line.
-    Reach { to: usize, from: Peer, payload: Vec<u8> },
-    Arrive { to: usize, from: Peer, payload: Vec<u8> },
-    Wake { host: usize },
+    Reach {
+        to: usize,
+        from: Peer,
+        payload: Vec<u8>,
+    },
+    Arrive {
+        to: usize,
+        from: Peer,
+        payload: Vec<u8>,
+    },
+    Wake {
+        host: usize,
+    },
 }
 
 /// Many nodes of one kind on a made-up network.
