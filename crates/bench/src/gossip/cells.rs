@@ -119,6 +119,7 @@ impl Cell {
 
     fn measure_wave(&self, plan: &Plan) -> Vec<Figure> {
         let mut world = World::new(plan.seed);
+        world.count_false_alarms();
         match self.run {
             Run::Losses | Run::Events => return self.tell(plan, world),
             Run::FullRows => world.stress = true,

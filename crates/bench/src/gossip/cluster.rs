@@ -145,7 +145,7 @@ impl Cluster for World {
             let engine = self.hosts[i].node.as_ref().expect("it runs").engine();
             let clock = engine.cluster_time(self.local(i));
             // no row at all is as old as the cluster
-            engine.states().filter(|(.., version)| version.age(clock) <= limit).count() >= running
+            engine.states().filter(|held| held.version.age(clock) <= limit).count() >= running
         })
     }
 }
