@@ -81,12 +81,14 @@ fn verdict(value: f64, limit: f64) -> String {
 /// Goal, measured, verdict; for each size that has goals.
 pub(crate) fn gates(figures: &Figures) -> Table {
     let mut table = Table::new("Goals", &["goal"]);
-    for nodes in GATED {
+    // the largest size is measured on request only
+    let shown = |nodes: &usize| *nodes < GATED[2] || figures.sizes().contains(nodes);
+    for nodes in GATED.into_iter().filter(shown) {
         table.heads.extend([format!("{} nodes: at most", super::page::thousands(nodes)), "measured".into(), "verdict".into()]);
     }
     for gate in GATES {
         let mut row = vec![gate.what.to_string()];
-        for (nodes, limit) in GATED.into_iter().zip(gate.limits) {
+        for (nodes, limit) in GATED.into_iter().zip(gate.limits).filter(|(nodes, _)| shown(nodes)) {
             let value = measured(figures, nodes, gate);
             row.extend(match (limit, value) {
                 (None, _) => [String::new(), String::new(), String::new()],
