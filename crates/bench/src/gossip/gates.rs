@@ -288,7 +288,7 @@ mod tests {
         let table = gates(&figures(6_600.0, 9_240.0));
         let row = |what: &str| table.rows.iter().find(|r| r[0] == what).unwrap()[1..4].join(" | ");
         assert_eq!(row("sent, realistic rows"), "6.00 kB | 6.60 kB | **fails by 10.0 %**");
-        assert_eq!(row("5 % loss: sent more"), "40 % | 40 % | holds");
+        assert_eq!(row("5 % loss: sent more"), "40.0 % | 40.0 % | holds");
         assert_eq!(row("age, max"), "1.300 s | not measured | ");
         assert_eq!(failing(&figures(6_600.0, 9_240.0), 500), 1);
         assert_eq!(failing(&figures(6_000.0, 9_240.0), 500), 1);

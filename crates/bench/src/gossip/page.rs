@@ -27,7 +27,7 @@ impl Unit {
             "row_bytes" => Unit::Bytes,
             "datagrams" => Unit::Number,
             "redundancy" | "rows_per_new" | "busiest" => Unit::Ratio,
-            "rows_missing" => Unit::Percent,
+            "rows_missing" | "own_down" | "own_down_at_end" => Unit::Percent,
             "false_suspect" | "false_down" | "later_suspect" | "later_down" | "stalls" | "suspected" | "dead" => Unit::Count,
             _ => Unit::Seconds,
         }
@@ -45,7 +45,7 @@ impl Unit {
             Unit::Bytes => format!("{v:.1} B"),
             Unit::Number => format!("{v:.0}"),
             Unit::Ratio => format!("{v:.3}"),
-            Unit::Percent => format!("{:.0} %", 100.0 * v),
+            Unit::Percent => format!("{:.1} %", 100.0 * v),
             Unit::Count => format!("{v:.0}"),
         }
     }
@@ -177,6 +177,8 @@ const EVENTS: [(&str, &[&str]); 6] = [
             "fresh",
             "false_suspect",
             "false_down",
+            "own_down",
+            "own_down_at_end",
             "later_suspect",
             "later_down",
         ],
@@ -219,6 +221,8 @@ pub(crate) fn quantity(key: &str) -> &str {
         "sent_first_second" => "sent per node in the first second",
         "false_suspect" => "running nodes called suspect",
         "false_down" => "running nodes called down",
+        "own_down" => "pairs of one side: called down meanwhile",
+        "own_down_at_end" => "pairs of one side: still down when it heals",
         "later_suspect" => "nodes called suspect after it heals",
         "later_down" => "nodes called down after it heals",
         "down_mean" => "other side down, mean of pairs",
@@ -278,8 +282,8 @@ more a datagram, 0.3 % of them 2 to 15 ms late, loss of each by itself.
 Ages are now minus the moment of sampling, of the rows that nodes hold of running nodes. Bytes include IP and UDP headers (28 a
 datagram). The bound is what a node must receive at least: (nodes - 1) x mean row bytes / period. Suspect and down counts are of
 running nodes so called. Times until known everywhere are the mean and the worst over crashed nodes, with crashes at four moments
-spread evenly over a period. The p99 age after a crash is that of the worst moment. While a cluster is cut, a node all of whose
-neighbours are on the other side is called down on its own side too, until the rings close; that is counted as it is.
+spread evenly over a period. The p99 age after a crash is that of the worst moment. While a cluster is cut,
+nodes that have no path to each other on their own side are down to each other too, until the rings close; that is counted as it is.
 
 ";
 

@@ -192,6 +192,10 @@ impl<C: Cluster> Story<C> {
         let cut_peak = self.peak(CUT);
         let sides = [self.told(&a, &b, cut_at, Told::Down), self.told(&b, &a, cut_at, Told::Down)];
         let wrong = self.wrong(cut_at, |by, who| by % 2 == who % 2);
+        let own = |side: &[usize]| side.len() * side.len().saturating_sub(1);
+        let pairs = (own(&a) + own(&b)).max(1) as f64;
+        let own_down = (self.called_down(&a, cut_at) + self.called_down(&b, cut_at)) as f64 / pairs;
+        let still_down = (self.told(&a, &a, cut_at, Told::Down).known + self.told(&b, &b, cut_at, Told::Down).known) as f64;
         let healed_at = self.cluster.now();
         self.cluster.network().cut.clear();
         let before = self.sent();
@@ -213,6 +217,8 @@ impl<C: Cluster> Story<C> {
             self.put(condition, "later_suspect", later.0 as f64);
         }
         self.put(condition, "false_down", wrong.1 as f64);
+        self.put(condition, "own_down", own_down);
+        self.put(condition, "own_down_at_end", still_down / pairs);
         self.put(condition, "later_down", later.1 as f64);
     }
 
@@ -303,7 +309,7 @@ impl<C: Cluster> Story<C> {
     fn told(&self, observers: &[usize], subjects: &[usize], since: Instant, what: Told) -> Knowledge {
         let place: BTreeMap<usize, usize> = subjects.iter().enumerate().map(|(k, s)| (*s, k)).collect();
         let mut worst = vec![0.0_f64; subjects.len()];
-        let (mut sum, mut count) = (0.0, 0);
+        let (mut sum, mut count, mut known) = (0.0, 0, 0);
         for i in observers {
             let mut times = vec![None; subjects.len()];
             for (at, who, view) in self.cluster.told(*i, since) {
@@ -321,9 +327,20 @@ impl<C: Cluster> Story<C> {
                 worst[k] = worst[k].max(seconds);
                 sum += seconds;
                 count += 1;
+                known += usize::from(t.is_some());
             }
         }
-        Knowledge { sum, count, worst: worst.iter().copied().fold(0.0, f64::max), by_subject: worst }
+        Knowledge { sum, count, known, worst: worst.iter().copied().fold(0.0, f64::max), by_subject: worst }
+    }
+
+    /// How many pairs of these there are of which one called the other down since then.
+    fn called_down(&self, among: &[usize], since: Instant) -> usize {
+        let members: BTreeSet<usize> = among.iter().copied().collect();
+        let called = |by: &usize| {
+            let told = self.cluster.told(*by, since).into_iter().filter(|t| t.2 == View::Down && members.contains(&t.1));
+            told.map(|t| t.1).collect::<BTreeSet<_>>().len()
+        };
+        among.iter().map(called).sum()
     }
 
     /// How many running nodes were called suspect, and down, since then; of the tellings that count.
@@ -381,6 +398,8 @@ enum Told {
 struct Knowledge {
     sum: f64,
     count: usize,
+    /// Pairs of which the one knew.
+    known: usize,
     worst: f64,
     /// For each subject, when the last observer knew.
     by_subject: Vec<f64>,
