@@ -130,7 +130,11 @@ impl Cell {
             Run::FullRows => world.stress = true,
             Run::Budget => world.template.period = budget_period(self.nodes).unwrap_or(WAVE.period),
         }
-        let pace = Pace { period: world.template.period, ..self.pace(plan) };
+        // as many seconds as at 1 s: joins and clocks take their time whatever the period
+        let (pace, period) = (self.pace(plan), world.template.period);
+        let periods = |n: u32| (pace.period * n).div_duration_f64(period).ceil() as u32;
+        let pace =
+            Pace { period, warm: periods(pace.warm), window: periods(pace.window), patience: periods(pace.patience), ..pace };
         let mut story = Story::begin(world, self.nodes, pace, plan.seed);
         let condition = if self.run == Run::Budget { "budget" } else { "full-rows" };
         story.steady(condition);
