@@ -74,6 +74,7 @@ fn verdict(value: f64, limit: f64) -> String {
     match value {
         v if v <= limit => "holds".into(),
         v if limit == 0.0 || v.is_infinite() => "**fails**".into(),
+        v if v < 1.01 * limit => format!("**fails by {:.2} %**", 100.0 * (v / limit - 1.0)),
         v => format!("**fails by {:.1} %**", 100.0 * (v / limit - 1.0)),
     }
 }
@@ -293,6 +294,7 @@ mod tests {
         assert_eq!(failing(&figures(6_600.0, 9_240.0), 500), 1);
         assert_eq!(failing(&figures(6_000.0, 9_240.0), 500), 1);
         assert_eq!((verdict(0.0, 0.0), verdict(1.0, 0.0)), ("holds".into(), "**fails**".into()));
+        assert_eq!(verdict(0.530_12, 0.53), "**fails by 0.02 %**");
         assert_eq!(verdict(f64::INFINITY, 2.0), "**fails**");
     }
 
