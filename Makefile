@@ -47,6 +47,11 @@ bench-footprint: bench-build ## what one daemon costs at 1 Hz, beside node_expor
 bench-cluster: bench-build ## 100 daemons on this machine: cost, traffic and ages (about 90 s)
 	@"$(TARGET)/release/peermon-bench" cluster --peermon "$(TARGET)/release/peermon"
 
+.PHONY: bench-gossip
+bench-gossip: ## the protocol's figures from the simulator, into docs/internals; OPTIONS="--nodes 2200 --only wave"
+	@cargo build --release --locked -p peermon-bench
+	@"$(TARGET)/release/peermon-bench" gossip $(OPTIONS)
+
 .PHONY: deps
 deps: ## install the Debian packages that tests and benches use (as root), or say which
 	@xtask/deps.sh test

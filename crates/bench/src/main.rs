@@ -1,9 +1,12 @@
-//! What real daemons cost, beside what they should: run by `make bench`.
+//! What real daemons cost, and what the protocol does in the simulator, beside what they should: run by `make bench` and
+//! `make bench-gossip`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool whose output is read by people")]
 
 mod cluster;
 mod footprint;
+mod gossip;
 mod process;
 mod table;
 
@@ -13,10 +16,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: peermon-bench footprint|cluster [--peermon FILE] [--seconds N] [--nodes N]
+usage: peermon-bench footprint|cluster|gossip [--peermon FILE] [--seconds N] [--nodes N]
 
   footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
+  gossip      simulated clusters, beside other protocols; its options: peermon-bench gossip --help
 
   --peermon FILE  the program to measure (default target/release/peermon)
   --seconds N     how long to measure (default 60 for footprint, 30 for cluster)
@@ -42,6 +46,9 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let bench = words.next().unwrap_or_default();
+    if bench == "gossip" {
+        return gossip::run(words);
+    }
     let mut options = Options { peermon: "target/release/peermon".into(), seconds: None, nodes: 100 };
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a value\n{USAGE}"))?;

@@ -15,6 +15,7 @@
 //! ```
 
 mod ages;
+pub mod baseline;
 mod clock;
 mod hostile;
 mod machine;

@@ -96,6 +96,11 @@ impl World {
         }
     }
 
+    /// From now on a running node that somebody calls down does not end the run: whoever measures counts those.
+    pub fn count_false_alarms(&mut self) {
+        self.model.alarms_are_counted = true;
+    }
+
     /// Runs for a while.
     pub fn run_for(&mut self, d: Duration) {
         let end = self.now + d;
