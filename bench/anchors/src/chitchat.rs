@@ -6,7 +6,9 @@ use crate::network::Loopback;
 use crate::records::Records;
 use anyhow::{Context, Result, bail};
 use chitchat::transport::UdpTransport;
-use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, ProtocolVersion, Version, spawn_chitchat};
+use chitchat::{
+    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, ProtocolVersion, Version, spawn_chitchat,
+};
 use peermon_bench::figures::{Figures, put_ages};
 use peermon_bench::fleet::{BETWEEN_DEATHS, name, victims};
 use peermon_bench::process::Watch;
@@ -63,7 +65,9 @@ pub(crate) fn run(nodes: usize, interval: Duration, length: Duration) -> Result<
         figures.put("cpu", used.until(&me.look()?).cpu / nodes as f64);
         figures.put("memory", me.memory()?.anonymous.saturating_sub(before) as f64 / nodes as f64);
         sent.put(&mut figures, nodes);
-        put_ages(&mut figures, cluster.ages(length).await);
+        let (ages, wrong) = cluster.ages(length).await;
+        put_ages(&mut figures, ages);
+        figures.put("wrong", wrong);
 
         let mut deaths = Vec::new();
         for v in victims(nodes) {
@@ -106,18 +110,22 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Whether each node has something of each. Not whether it counts each as alive: in clusters of some size there is always one
+    /// that it does not.
     async fn complete(&self) -> bool {
         for node in &self.nodes {
-            if node.with_chitchat(|c| c.live_nodes().count()).await < self.nodes.len() {
+            let known = |c: &mut Chitchat| c.node_states().values().filter(|s| s.max_version() > 0).count();
+            if node.with_chitchat(known).await < self.nodes.len() {
                 return false;
             }
         }
         true
     }
 
-    /// How old what each node has of each other is, asked of one node after the other.
-    async fn ages(&self, length: Duration) -> Vec<f64> {
-        let mut ages = Vec::new();
+    /// How old what each node has of each other is, asked of one node after the other; and how many of the looks, as a share,
+    /// found one that is not counted as alive.
+    async fn ages(&self, length: Duration) -> (Vec<f64>, f64) {
+        let (mut ages, mut looks, mut wrong) = (Vec::new(), 0, 0);
         let mut ticks = tokio::time::interval(ASK);
         let start = Instant::now();
         for (i, node) in self.nodes.iter().enumerate().cycle() {
@@ -126,20 +134,25 @@ impl Cluster {
             if now - start >= length {
                 break;
             }
-            let has: Vec<(usize, Version)> = node
+            let (has, alive): (Vec<(usize, Version)>, usize) = node
                 .with_chitchat(|c| {
                     let states = c.node_states().iter();
-                    states.filter_map(|(id, s)| Some((*self.ids.get(id)?, s.max_version()))).collect()
+                    let has = states.filter_map(|(id, s)| Some((*self.ids.get(id)?, s.max_version())));
+                    (has.collect(), c.live_nodes().count())
                 })
                 .await;
+            looks += self.nodes.len() - 1;
+            // it counts itself among the living
+            wrong += self.nodes.len().saturating_sub(alive);
             for (of, version) in has.into_iter().filter(|(of, _)| *of != i) {
                 ages.extend(sampled(&self.histories[of], version).map(|at| now.saturating_duration_since(at).as_secs_f64()));
             }
         }
-        ages
+        (ages, wrong as f64 / looks.max(1) as f64)
     }
 
-    /// Ends one node's task, which closes its socket without a word, and waits until all others count it as dead.
+    /// Ends one node's task, which closes its socket without a word, and waits until all others count it as dead. One that
+    /// counted it so and took that back has not noticed yet.
     async fn death(&mut self, of: usize) -> Result<Death> {
         let victim = self.nodes.remove(of);
         let id = victim.chitchat_id().clone();
@@ -150,10 +163,9 @@ impl Cluster {
             if killed.elapsed() > DEATH_MAX {
                 bail!("not all know after {} s that a node is dead", DEATH_MAX.as_secs());
             }
-            for (node, when) in self.nodes.iter().zip(&mut down).filter(|(_, when)| when.is_none()) {
-                if node.with_chitchat(|c| c.dead_nodes().any(|d| *d == id)).await {
-                    *when = Some(killed.elapsed().as_secs_f64());
-                }
+            for (node, when) in self.nodes.iter().zip(&mut down) {
+                let dead = node.with_chitchat(|c| c.dead_nodes().any(|d| *d == id)).await;
+                *when = dead.then(|| when.unwrap_or_else(|| killed.elapsed().as_secs_f64()));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -162,7 +174,7 @@ impl Cluster {
 }
 
 /// Publishes a node's records for as long as the process runs. (That of a dead node goes on, to nobody.)
-async fn publish(chitchat: Arc<tokio::sync::Mutex<chitchat::Chitchat>>, mut records: Records, history: History) {
+async fn publish(chitchat: Arc<tokio::sync::Mutex<Chitchat>>, mut records: Records, history: History) {
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
@@ -184,8 +196,7 @@ async fn publish(chitchat: Arc<tokio::sync::Mutex<chitchat::Chitchat>>, mut reco
     }
 }
 
-/// When the newest state of which everything is there at `version` was sampled. Where nothing changed for a while, whoever has
-/// the last change has it all.
+/// When the newest state of which everything is there at `version` was sampled.
 fn sampled(history: &History, version: Version) -> Option<Instant> {
     let history = history.lock().unwrap_or_else(PoisonError::into_inner);
     history.iter().rev().find(|(v, _)| *v <= version).map(|(_, at)| *at)
@@ -199,8 +210,8 @@ mod tests {
     fn an_age_is_that_of_the_last_complete_state() {
         let t = Instant::now();
         let at = |s| t + Duration::from_secs(s);
-        let history = History::new(Mutex::new([(3, at(1)), (5, at(2)), (5, at(3)), (9, at(4))].into()));
-        for (version, want) in [(2, None), (3, Some(1)), (4, Some(1)), (5, Some(3)), (8, Some(3)), (9, Some(4)), (12, Some(4))] {
+        let history = History::new(Mutex::new([(3, at(1)), (5, at(2)), (9, at(4))].into()));
+        for (version, want) in [(2, None), (3, Some(1)), (4, Some(1)), (5, Some(2)), (8, Some(2)), (9, Some(4)), (12, Some(4))] {
             assert_eq!(sampled(&history, version), want.map(at), "{version}");
         }
     }
@@ -213,7 +224,8 @@ mod tests {
             while !cluster.complete().await {
                 tokio::time::sleep(LOOK).await;
             }
-            let ages = cluster.ages(Duration::from_secs(1)).await;
+            let (ages, wrong) = cluster.ages(Duration::from_secs(1)).await;
+            assert!((0.0..=1.0).contains(&wrong), "{wrong}");
             assert!(!ages.is_empty() && ages.iter().all(|a| *a >= 0.0));
             let death = cluster.death(2).await.expect("noticed");
             assert_eq!(death.down.len(), 4);

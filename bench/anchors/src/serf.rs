@@ -72,6 +72,13 @@ pub(crate) fn run(nodes: usize, length: Duration) -> Result<Figures> {
         figures.put(key, sum / nodes as f64);
     }
 
+    let mut wrong = 0;
+    for a in &mut agents {
+        a.follow(|_| ())?;
+        wrong += nodes.saturating_sub(a.members);
+    }
+    figures.put("wrong", wrong as f64 / (nodes * (nodes - 1)) as f64);
+
     let mut deaths = Vec::new();
     for v in victims(nodes) {
         let victim = agents.remove(v);
@@ -137,14 +144,18 @@ impl Agent {
         Ok(Agent { name, child, log, read: String::new(), members: 0 })
     }
 
-    /// Hands out what it has logged since, line by line, and counts the members that it saw come.
+    /// Hands out what it has logged since, line by line, and counts the members that it sees.
     fn follow(&mut self, mut each: impl FnMut(&str)) -> Result<()> {
         let mut more = Vec::new();
         self.log.read_to_end(&mut more).with_context(|| format!("reading the log of {}", self.name))?;
         self.read.push_str(&String::from_utf8_lossy(&more));
         let end = self.read.rfind('\n').map_or(0, |at| at + 1);
         for line in self.read[..end].lines() {
-            self.members += usize::from(line.contains(JOINED));
+            if line.contains(JOINED) {
+                self.members += 1;
+            } else if line.contains(FAILED) {
+                self.members = self.members.saturating_sub(1);
+            }
             each(line);
         }
         self.read.drain(..end);

@@ -32,13 +32,13 @@ pub static ALL: &[Figure] = &[
     figure("cpu", "% of a core", 100.0, 3),
     figure("memory", "heap, MB", 1e-6, 2),
     figure("resident", "resident, MB", 1e-6, 2),
-    figure("joined", "join, s", 1.0, 2),
-    figure("suspect.first", "first suspects, s", 1.0, 2),
-    figure("suspect.all", "all suspect, s", 1.0, 2),
-    figure("down.first", "first says down, s", 1.0, 2),
-    figure("down.all", "all say down, s", 1.0, 2),
-    figure("down.worst", "worst of all, s", 1.0, 2),
-    figure("wrong", "alive, but shown otherwise, per million", 1e6, 0),
+    figure("joined", "all know all, s", 1.0, 2),
+    figure("suspect.first", "suspected by the first, s", 1.0, 2),
+    figure("suspect.all", "suspected by all, s", 1.0, 2),
+    figure("down.first", "known down by the first, s", 1.0, 2),
+    figure("down.all", "known down by all, s", 1.0, 2),
+    figure("down.worst", "known down by all, worst, s", 1.0, 2),
+    figure("wrong", "alive, but not shown so, 1/million", 1e6, 0),
 ];
 
 /// What was measured: by key, in base units. What a program does not have is not there.
