@@ -14,6 +14,7 @@ use peermon_bench::fleet::{BETWEEN_DEATHS, name, victims};
 use peermon_bench::process::Watch;
 use peermon_bench::room::{self, Need};
 use peermon_bench::times::{Death, put_deaths};
+use peermon_bench::udp::Udp;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ use std::time::{Duration, Instant};
 const PORT: u16 = 22000;
 /// How often each node publishes.
 const PERIOD: Duration = Duration::from_secs(1);
+/// What one node's publications are later in the period than the former one's, beside its gossip: the golden ratio spreads evenly.
+const SPREAD: f64 = 0.618_033_988_75;
 /// Between two looks at ages: no divisor of the period. The same as peermon's daemons are asked at.
 const ASK: Duration = Duration::from_millis(97);
 /// Between two looks for a death or for all to be there.
@@ -60,6 +63,7 @@ pub(crate) fn run(nodes: usize, interval: Duration, length: Duration) -> Result<
         tokio::time::sleep(SETTLE).await;
 
         // The counters are read by a thread that may block; the nodes run on others.
+        let datagrams = Udp::now()?;
         let used = me.look()?;
         let sent = tokio::task::spawn_blocking(move || Loopback::over(length)).await??;
         figures.put("cpu", used.until(&me.look()?).cpu / nodes as f64);
@@ -68,6 +72,7 @@ pub(crate) fn run(nodes: usize, interval: Duration, length: Duration) -> Result<
         let (ages, wrong) = cluster.ages(length).await;
         put_ages(&mut figures, ages);
         figures.put("wrong", wrong);
+        figures.put("lost", Udp::now()?.lost_since(&datagrams));
 
         let mut deaths = Vec::new();
         for v in victims(nodes) {
@@ -102,10 +107,13 @@ impl Cluster {
             };
             let handle = spawn_chitchat(config, Vec::new(), &UdpTransport).await?;
             let history = History::default();
-            tokio::spawn(publish(handle.chitchat(), Records::of(i)?, history.clone()));
+            let wait = PERIOD.mul_f64((i as f64 * SPREAD).fract());
+            tokio::spawn(publish(handle.chitchat(), Records::of(i)?, history.clone(), wait));
             cluster.ids.insert(id, i);
             cluster.nodes.push(handle);
             cluster.histories.push(history);
+            // Real nodes do not all tick at once.
+            tokio::time::sleep(interval / u32::try_from(nodes).unwrap_or(u32::MAX)).await;
         }
         Ok(cluster)
     }
@@ -173,8 +181,9 @@ impl Cluster {
     }
 }
 
-/// Publishes a node's records for as long as the process runs. (That of a dead node goes on, to nobody.)
-async fn publish(chitchat: Arc<tokio::sync::Mutex<Chitchat>>, mut records: Records, history: History) {
+/// Publishes a node's records, after waiting a little, for as long as the process runs. (That of a dead node goes on, to nobody.)
+async fn publish(chitchat: Arc<tokio::sync::Mutex<Chitchat>>, mut records: Records, history: History, wait: Duration) {
+    tokio::time::sleep(wait).await;
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;

@@ -9,6 +9,7 @@ use peermon_bench::fleet::{BETWEEN_DEATHS, name, victims};
 use peermon_bench::process::{Used, Watch};
 use peermon_bench::room::{self, Need};
 use peermon_bench::times::{Death, put_deaths};
+use peermon_bench::udp::Udp;
 use peermon_testbed::{Directory, find, wait_for};
 use std::fs::File;
 use std::io::Read;
@@ -60,7 +61,9 @@ pub(crate) fn run(nodes: usize, length: Duration) -> Result<Figures> {
 
     let mut watches: Vec<Watch> = agents.iter().map(|a| Watch::new(a.child.id())).collect();
     let used: Vec<Used> = watches.iter_mut().map(Watch::look).collect::<Result<_>>()?;
+    let datagrams = Udp::now()?;
     Loopback::over(length)?.put(&mut figures, nodes);
+    figures.put("lost", Udp::now()?.lost_since(&datagrams));
     let (mut cpu, mut heap, mut resident) = (0.0, 0.0, 0.0);
     for (watch, before) in watches.iter_mut().zip(&used) {
         cpu += before.until(&watch.look()?).cpu;

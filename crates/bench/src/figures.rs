@@ -27,6 +27,7 @@ pub static ALL: &[Figure] = &[
     figure("age.max", "age max, s", 1.0, 3),
     figure("sent.bytes", "kB/s sent", 1e-3, 2),
     figure("sent.packets", "packets/s sent", 1.0, 1),
+    figure("lost", "% lost in full buffers here", 100.0, 2),
     figure("row.bytes", "bytes of a row", 1.0, 2),
     figure("redundancy", "rows received / rows new", 1.0, 3),
     figure("cpu", "% of a core", 100.0, 3),

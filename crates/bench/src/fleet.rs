@@ -5,6 +5,7 @@ use crate::figures::{Figures, put_ages};
 use crate::process::{Used, Watch};
 use crate::room::{self, Need};
 use crate::times::{Death, put_deaths};
+use crate::udp::Udp;
 use anyhow::{Context, Result, bail, ensure};
 use peermon_api::{Event, EventStream, NextEvent, NodesQuery, Service, State, Status};
 use peermon_collector::replay::BUILTIN;
@@ -215,9 +216,11 @@ impl Fleet {
     /// # Errors
     /// As its parts.
     pub fn figures(&mut self, length: Duration) -> Result<Figures> {
+        let datagrams = Udp::now()?;
         let costs = self.cost(length)?;
         let ages = self.ages(length)?;
         let mut figures = Figures::default();
+        figures.put("lost", Udp::now()?.lost_since(&datagrams));
         figures.put("joined", self.joined);
         let mean = |of: fn(&Cost) -> f64| costs.iter().map(of).sum::<f64>() / costs.len() as f64;
         figures.put("cpu", mean(|c| c.cpu));
@@ -255,7 +258,7 @@ pub fn name(i: usize) -> String {
     format!("node-{i:03}")
 }
 
-/// What so many daemons need, measured at 300 and rounded up: 4 threads, 20 descriptors and 12 MB each, and some kB for each other.
+/// What so many daemons need, measured and rounded up: each has 5 threads, 17 descriptors, 8 MB, and some kB for each other.
 fn need(nodes: usize) -> Need {
     let memory = (16 << 20) + (nodes as u64) * (8 << 10);
     Need { programs: nodes, threads: 8, files: 64, own_files: 2, memory, port: PORT }

@@ -9,3 +9,4 @@ pub mod process;
 pub mod room;
 pub mod table;
 pub mod times;
+pub mod udp;
