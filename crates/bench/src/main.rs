@@ -17,8 +17,8 @@ usage: peermon-bench footprint|cluster|scale [--peermon FILE] [--seconds N] [--n
 
   footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
-  scale       as many daemons as this machine bears, beside the simulator with as many nodes. Each of 150 takes about 0.25 % of
-              a core, 9 MB, 5 threads and 17 files; it says so if there is no room for all, or if what they know is too old
+  scale       as many daemons as this machine bears, beside the simulator with as many nodes. Two cores bear 300: each takes
+              0.3 % of a core, 10 MB, 5 threads and 17 files. It says so if there is no room, or if what they know is too old
 
   --peermon FILE  the program to measure (default target/release/peermon)
   --seconds N     how long to measure (default 60 for footprint, 30 for the others)
