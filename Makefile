@@ -52,6 +52,16 @@ bench-gossip: ## the protocol's figures from the simulator, into docs/internals;
 	@cargo build --release --locked -p peermon-bench
 	@"$(TARGET)/release/peermon-bench" gossip $(OPTIONS)
 
+.PHONY: bench-scale
+bench-scale: bench-build ## NODES (300) daemons on this machine, beside the simulator with as many (about 4 min)
+	@"$(TARGET)/release/peermon-bench" scale --peermon "$(TARGET)/release/peermon" --nodes "$(or $(NODES),300)"
+
+.PHONY: bench-anchors
+bench-anchors: bench-build ## peermon beside chitchat and serf, NODES (50,100,200) of each, in one table (about 20 min, as root)
+	@xtask/deps.sh anchors
+	@cargo build --release --locked --manifest-path bench/anchors/Cargo.toml --target-dir "$(TARGET)/anchors"
+	@"$(TARGET)/anchors/release/peermon-anchors" --peermon "$(TARGET)/release/peermon" --nodes "$(or $(NODES),50,100,200)"
+
 .PHONY: deps
 deps: ## install the Debian packages that tests and benches use (as root), or say which
 	@xtask/deps.sh test

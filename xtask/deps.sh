@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the build (`build`) or the tests and benches (`test`) need from Debian, if it is missing and we are root.
+# Installs what the build (`build`), the tests and benches (`test`) or the comparison with others (`anchors`, which is `test` and
+# more) need from Debian, if it is missing and we are root.
 # Otherwise one line says what to install. Without the packages of `test` the tests that need them are skipped and say so;
 # without those of `build` nothing can be built, so that is an error.
 set -euo pipefail
 
-level=${1:?usage: xtask/deps.sh build|test}
+level=${1:?usage: xtask/deps.sh build|test|anchors}
 export PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
 
 missing=()
@@ -18,13 +19,16 @@ command -v cargo >/dev/null 2>&1 || {
 }
 need cc "gcc libc6-dev" # the sealing cipher has parts in C
 hard=${#missing[@]}
-if [ "$level" = test ]; then
+if [ "$level" = test ] || [ "$level" = anchors ]; then
     need git git
     need ip iproute2
     need nft nftables
     need prometheus prometheus
     need promtool prometheus
     need prometheus-node-exporter prometheus-node-exporter
+fi
+if [ "$level" = anchors ]; then
+    need serf serf
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -55,4 +59,4 @@ fi
 [ -n "$problem" ] || exit 0
 echo "$problem" >&2
 if [ "$hard" -gt 0 ]; then exit 1; fi
-echo "The tests that need them are skipped and say so." >&2
+echo "The tests and benches that need them are skipped and say so." >&2

@@ -6,12 +6,13 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// A process under watch. Threads that end between two looks keep what they had used at the last one.
-pub(crate) struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     pid: u32,
     threads: BTreeMap<u32, Thread>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Thread {
     on_cpu: Duration,
     /// Times it went to sleep of its own accord: each is a wake-up later.
@@ -19,36 +20,42 @@ struct Thread {
 }
 
 /// What a process had used at a moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Used {
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
     at: Instant,
     total: Thread,
 }
 
 /// What a process used between two moments.
-pub(crate) struct Cost {
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
     /// Share of one core.
-    pub(crate) cpu: f64,
+    pub cpu: f64,
     /// Wake-ups per second.
-    pub(crate) wakeups: f64,
+    pub wakeups: f64,
 }
 
 /// What a process holds in memory, in bytes.
-pub(crate) struct Memory {
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
     /// All pages it has in memory, its program's own included.
-    pub(crate) resident: u64,
+    pub resident: u64,
     /// Pages that are its alone to pay for: heap and stacks.
-    pub(crate) anonymous: u64,
+    pub anonymous: u64,
 }
 
 impl Watch {
-    pub(crate) fn new(pid: u32) -> Self {
+    /// Watches the process with this id.
+    pub fn new(pid: u32) -> Self {
         Watch { pid, threads: BTreeMap::new() }
     }
 
     /// Looks at every thread. The scheduler counts nanoseconds there; `/proc/PID/stat` would count hundredths of a second,
     /// which is as much as a daemon uses in several of them.
-    pub(crate) fn look(&mut self) -> Result<Used> {
+    ///
+    /// # Errors
+    /// If the process has ended.
+    pub fn look(&mut self) -> Result<Used> {
         let tasks = format!("/proc/{}/task", self.pid);
         for entry in fs::read_dir(&tasks).with_context(|| format!("{tasks}: the process has ended"))?.flatten() {
             let Ok(tid) = entry.file_name().to_string_lossy().parse() else { continue };
@@ -67,7 +74,11 @@ impl Watch {
         Ok(Used { at: Instant::now(), total })
     }
 
-    pub(crate) fn memory(&self) -> Result<Memory> {
+    /// What it holds in memory now.
+    ///
+    /// # Errors
+    /// If the process has ended.
+    pub fn memory(&self) -> Result<Memory> {
         let path = format!("/proc/{}/status", self.pid);
         let status = fs::read_to_string(&path).with_context(|| format!("{path}: the process has ended"))?;
         let kib = |name| field(&status, name).map(|n| n * 1024).with_context(|| format!("{path} has no {name}"));
@@ -77,7 +88,7 @@ impl Watch {
 
 impl Used {
     /// What was used from then to now.
-    pub(crate) fn until(&self, now: &Used) -> Cost {
+    pub fn until(&self, now: &Used) -> Cost {
         let seconds = now.at.duration_since(self.at).as_secs_f64();
         Cost {
             cpu: now.total.on_cpu.saturating_sub(self.total.on_cpu).as_secs_f64() / seconds,

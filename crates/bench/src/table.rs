@@ -1,7 +1,7 @@
 //! Aligned columns.
 
 /// Prints rows under heads; the first column stands left, the others right.
-pub(crate) fn print(heads: &[&str], rows: &[Vec<String>]) {
+pub fn print(heads: &[&str], rows: &[Vec<String>]) {
     for line in lines(heads, rows) {
         println!("{line}");
     }
