@@ -119,7 +119,7 @@ impl Cluster for World {
 
     fn told(&self, i: usize, since: Instant) -> Vec<(Instant, usize, View)> {
         let view = |state| match state {
-            MemberState::Alive => View::Up,
+            MemberState::Alive | MemberState::Stale => View::Up,
             MemberState::Suspect => View::Suspect,
             MemberState::Down | MemberState::Left => View::Down,
         };
