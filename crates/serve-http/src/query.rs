@@ -133,6 +133,6 @@ mod tests {
             assert!(matches!(e, Error::BadRequest(_)) && e.to_string().contains(says), "{query}: {e}");
         }
         let e = nodes(&uri("state=Alive")).expect_err("case matters").to_string();
-        assert_eq!(e, "state is \"Alive\"; it must be one of alive, suspect, down, left");
+        assert_eq!(e, "state is \"Alive\"; it must be one of alive, suspect, stale, down, left");
     }
 }
