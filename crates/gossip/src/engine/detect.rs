@@ -180,6 +180,12 @@ impl Engine {
 
     /// A member is no longer up.
     pub(super) fn leave_rings(&mut self, now: Instant, o: Handle, state: MemberState) {
+        self.take_out(now, o, state);
+        self.member_event(o);
+    }
+
+    /// As [`Self::leave_rings`], but nothing befell the member: it moves, or is no longer told of.
+    pub(super) fn take_out(&mut self, now: Instant, o: Handle, state: MemberState) {
         let m = self.members.at_mut(o);
         let was_up = m.is_up();
         m.state = state;
@@ -198,7 +204,6 @@ impl Engine {
             }
             self.recompute(now);
         }
-        self.member_event(o);
     }
 
     /// A member is up again, or for the first time.

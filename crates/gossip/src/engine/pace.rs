@@ -68,7 +68,7 @@ const NOTES: u8 = 2;
 /// Turns between two summaries of a zone.
 const SUMMARY_EVERY: u64 = 4;
 /// Shares of the budget at which the period is doubled, and which half the period must stay below to be halved.
-const GROW: f64 = 1.1;
+const GROW: f64 = 1.0;
 const SHRINK: f64 = 0.8;
 /// The same for following neighbours that have already decided.
 const FOLLOW_UP: f64 = 0.7;

@@ -214,7 +214,7 @@ impl Engine {
         let moves = m.zone != zone;
         if moves {
             if m.is_up() {
-                self.leave_rings(now, h, MemberState::Left);
+                self.take_out(now, h, MemberState::Left);
             }
             let m = self.members.at_mut(h);
             m.zone = zone;

@@ -119,6 +119,7 @@ impl Engine {
             self.revive(now, o);
         }
         let m = self.members.at_mut(o);
+        let before = m.version;
         m.take(row);
         if !m.is_up() {
             // Kept, since the peer now counts on this node having it; but it proves nothing of the present.
@@ -137,7 +138,7 @@ impl Engine {
         }
         self.counters.rows_new += 1;
         if zone != HERE {
-            self.note_zone_heard(now, zone, v);
+            self.note_zone_heard(now, o, before, v);
         }
         self.set_parent(o, l as u8);
         let link = self.link(l);
@@ -303,9 +304,7 @@ impl Engine {
             if m.zone != HERE && self.zones.is_stale(m.zone) {
                 return false;
             }
-            // other zones' nodes may disagree for a while on which waves pass
-            let own = if m.zone == HERE { period } else { 2 * self.zone_period(m.zone) };
-            let slower = m.record().period.max(own).saturating_sub(period);
+            let slower = self.member_period(m).saturating_sub(period);
             let allowed = if self.clock.is_locked() {
                 (now - wave) + period * 2 / 5
             } else {

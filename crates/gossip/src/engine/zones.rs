@@ -39,7 +39,14 @@ pub(crate) struct Zone {
     summary: Option<(Version, ZoneSummary)>,
     /// When to try to reach it, while it is stale.
     heal_at: Instant,
+    /// The least waves between two rows of one of its members: lately, and a while before that.
+    gaps: [u8; 2],
+    gaps_since: Instant,
 }
+
+/// For so long the least gap between rows counts, twice at most.
+const GAPS_KEPT: Duration = Duration::from_secs(16);
+const NO_GAP: u8 = u8::MAX;
 
 /// All zones, this node's first.
 #[derive(Debug)]
@@ -71,7 +78,14 @@ impl Zone {
             stale: false,
             summary: None,
             heal_at: now,
+            gaps: [NO_GAP; 2],
+            gaps_since: now,
         }
+    }
+
+    /// Every so many waves a row of each member comes from it, as far as is known: zones in between may pass fewer on.
+    fn gap(&self) -> Option<u8> {
+        Some(self.gaps[0].min(self.gaps[1])).filter(|g| *g != NO_GAP)
     }
 
     fn take_in(&mut self, nid: u64, h: Handle) {
@@ -190,7 +204,8 @@ impl Engine {
 
     /// How often rows of a zone's members are expected here.
     pub(super) fn zone_period(&self, z: ZoneIndex) -> Duration {
-        if z == HERE { self.period() } else { self.period() * self.zones.thin }
+        let waves = |z: &Zone| z.gap().map_or(self.zones.thin, u32::from);
+        if z == HERE { self.period() } else { self.period() * waves(&self.zones.list[z as usize]) }
     }
 
     /// Whether a row of this version passes into other zones: of each node one of every so many waves, and always that of the
@@ -214,8 +229,23 @@ impl Engine {
         m.zone != link.zone && self.zones.is_exported(m.zone, h)
     }
 
-    /// A row of another zone came.
-    pub(super) fn note_zone_heard(&mut self, now: Instant, z: ZoneIndex, v: Version) {
+    /// A row of another zone came, after an older one of the same member.
+    pub(super) fn note_zone_heard(&mut self, now: Instant, o: Handle, before: Version, v: Version) {
+        let z = self.members.at(o).zone;
+        // whoever speaks for a zone is heard with every wave
+        if before != Version::NONE && self.zones.rank(z, o) != Some(0) {
+            let period = ticks(self.period()).max(1) as i32;
+            let waves = (v.ticks_since(before) + period / 2) / period;
+            let zone = &mut self.zones.list[z as usize];
+            if now - zone.gaps_since > GAPS_KEPT {
+                zone.gaps = [NO_GAP, zone.gaps[0]];
+                zone.gaps_since = now;
+            }
+            // less than a wave: a row out of its turn
+            if (1..=c::THIN_MAX as i32).contains(&waves) {
+                zone.gaps[0] = zone.gaps[0].min(waves as u8);
+            }
+        }
         let fresh = v.age(self.clock.at(now)) < 3 * self.zone_period(z) + Duration::from_secs(1);
         let zone = &mut self.zones.list[z as usize];
         if !v.newer_than(zone.newest) {
@@ -393,7 +423,7 @@ impl Engine {
         for o in unheard {
             if partial {
                 // it is no longer among those that its zone tells of
-                self.leave_rings(now, o, MemberState::Left);
+                self.take_out(now, o, MemberState::Left);
                 self.forget(now, o);
             } else {
                 self.declare_down(now, o);

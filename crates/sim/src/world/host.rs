@@ -6,6 +6,7 @@ use peermon_model::{Facts, Incarnation, Instant, MemberState, NodeId, Value};
 use peermon_node::{Identity, Node};
 use peermon_trust::{ClusterKey, Keyring, NodeKey};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 /// One machine.
@@ -93,6 +94,18 @@ impl World {
             let seeds = if i == 0 { vec![] } else { vec![self.hosts[first].address] };
             self.add_host_of(key.clone(), seeds);
         }
+    }
+
+    /// Starts `n` machines in a zone of their own, whose seeds are the first one there and the first of all; their places.
+    pub fn start_zone(&mut self, name: &str, n: usize) -> Range<usize> {
+        let before = std::mem::replace(&mut self.template.zone, name.parse().expect("a name"));
+        let first = self.hosts.len();
+        for i in first..first + n {
+            let seeds = [0, first].into_iter().filter(|s| *s < i).map(address).collect();
+            self.add_host(seeds);
+        }
+        self.template.zone = before;
+        first..first + n
     }
 
     /// Adds a machine and starts its daemon.

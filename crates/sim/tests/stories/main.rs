@@ -8,6 +8,7 @@ mod figures;
 mod hosts;
 mod network;
 mod security;
+mod zones;
 
 use peermon_model::MemberState::Down;
 use peermon_sim::World;

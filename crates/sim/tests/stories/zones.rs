@@ -1,0 +1,245 @@
+//! Zones: each knows all of the others, through a few relays.
+
+use crate::{ms, s, told_down};
+use peermon_model::MemberState::{Alive, Down, Left, Stale};
+use peermon_model::{Snapshot, ZoneEntry};
+use peermon_sim::{Ages, Workload, World};
+use std::ops::Range;
+use std::time::Duration;
+
+/// Zones "a", "b", ... of these sizes, far apart.
+fn zones(seed: u64, sizes: &[usize]) -> (World, Vec<Range<usize>>) {
+    let mut world = World::new(seed);
+    let zones = grow(&mut world, sizes);
+    world.run_until_all_know_all(s(10));
+    (world, zones)
+}
+
+fn grow(world: &mut World, sizes: &[usize]) -> Vec<Range<usize>> {
+    let mut zones = Vec::new();
+    for (z, n) in sizes.iter().enumerate() {
+        let name = char::from(b'a' + z as u8).to_string();
+        let hosts = world.start_zone(&name, *n);
+        hosts.clone().for_each(|h| world.network.place(h, z));
+        zones.push(hosts);
+        for other in 0..z {
+            world.network.set_distance(z, other, ms(10));
+        }
+    }
+    zones
+}
+
+fn table(world: &World, i: usize) -> Snapshot {
+    world.hosts[i].node.as_ref().expect("it runs").snapshot(world.local(i))
+}
+
+fn zone(world: &World, i: usize, name: &str) -> ZoneEntry {
+    table(world, i).zones.into_iter().find(|z| z.name.as_str() == name).expect("it is known")
+}
+
+fn relays(world: &World, hosts: Range<usize>) -> Vec<usize> {
+    hosts.filter(|h| world.hosts[*h].node.as_ref().is_some_and(|n| n.engine().is_relay())).collect()
+}
+
+/// Ages of the rows that hosts hold of others.
+fn ages(world: &mut World, periods: u32, by: Range<usize>, of: Range<usize>) -> Ages {
+    let mut all = Vec::new();
+    for _ in 0..periods * 13 {
+        world.run_for(Duration::from_secs_f64(0.076_393_2));
+        for i in by.clone().filter(|i| world.hosts[*i].node.is_some()) {
+            let table = table(world, i);
+            for j in of.clone().filter(|j| *j != i && world.hosts[*j].node.is_some()) {
+                all.push(table.node(&world.hosts[j].id).and_then(|n| n.age).unwrap_or(s(3600)));
+            }
+        }
+    }
+    Ages::of(all)
+}
+
+#[test]
+fn zones_know_all_of_each_other_through_their_relays() {
+    let (mut world, zones) = zones(1, &[20, 30, 25]);
+    world.run_for(s(10));
+    for hosts in &zones {
+        assert_eq!(relays(&world, hosts.clone()).len(), 3);
+    }
+    let inside = ages(&mut world, 5, 0..20, 0..20);
+    let across = ages(&mut world, 5, 0..20, 20..75);
+    println!("ages inside: mean {:.3}, p99 {:.3}, max {:.3}", inside.mean(), inside.quantile(0.99), inside.max());
+    println!("ages across: mean {:.3}, p99 {:.3}, max {:.3}", across.mean(), across.quantile(0.99), across.max());
+    assert!(inside.quantile(0.99) < 1.05 && across.quantile(0.99) < 1.15);
+    // summaries say how many there are
+    for (name, n) in [("a", 20), ("b", 30), ("c", 25)] {
+        let z = zone(&world, 40, name);
+        assert_eq!((z.summary.map(|s| s.up), z.stale, z.partial), (Some(n), false, false), "{name}");
+        assert_eq!(z.relays.len(), 3);
+    }
+    // only relays speak to other zones
+    for (z, hosts) in zones.iter().enumerate() {
+        let relays = relays(&world, hosts.clone());
+        for i in hosts.clone().filter(|h| !relays.contains(h)) {
+            let links = world.hosts[i].node.as_ref().expect("it runs").links(world.local(i));
+            let abroad = links.iter().filter(|l| !hosts.clone().any(|h| world.hosts[h].address == l.address)).count();
+            assert_eq!(abroad, 0, "host {i} of zone {z} is no relay");
+        }
+    }
+    assert_eq!(told_down(&world), 0);
+}
+
+#[test]
+fn relays_that_die_are_replaced() {
+    let (mut world, zones) = zones(2, &[20, 20, 20]);
+    world.run_for(s(5));
+    for round in 0..3 {
+        let old = relays(&world, zones[1].clone());
+        // one, two, all of them at once
+        for i in &old[..=round] {
+            world.crash(*i);
+        }
+        let took = world.run_until(s(4), "known as down everywhere", |w| {
+            old[..=round].iter().all(|i| w.views_of(*i).iter().all(|v| *v == Down))
+        });
+        println!("{} relays killed: known as down everywhere after {took:?}", round + 1);
+        let took = world.run_until(s(10), "fresh everywhere", |w| {
+            (0..20).filter(|i| w.hosts[*i].node.is_some()).all(|i| {
+                let table = table(w, i);
+                zones[1]
+                    .clone()
+                    .filter(|j| w.hosts[*j].node.is_some())
+                    .all(|j| table.node(&w.hosts[j].id).is_some_and(|n| n.state == Alive && n.age.is_some_and(|a| a < ms(1_300))))
+            })
+        });
+        println!("all rows fresh {took:?} later");
+        world.run_for(s(5));
+        assert_eq!(relays(&world, zones[1].clone()).len(), 3);
+        let ages = ages(&mut world, 5, zones[0].clone(), zones[1].clone());
+        assert!(ages.max() < 1.3, "{:.3}", ages.max());
+    }
+    assert!(told_down(&world) <= 6 * 60);
+}
+
+#[test]
+fn a_zone_that_is_cut_off_is_stale_and_not_gone() {
+    let (mut world, zones) = zones(3, &[15, 15, 15]);
+    world.run_for(s(5));
+    let lost: Vec<usize> = zones[2].clone().collect();
+    let rest: Vec<usize> = (0..30).collect();
+    world.network.part(&lost, &rest);
+    let shown = |w: &World, by: usize, of: usize| table(w, by).node(&w.hosts[of].id).map(|n| n.state);
+    let took = world.run_until(s(10), "stale everywhere", |w| {
+        rest.iter().all(|i| lost.iter().all(|j| shown(w, *i, *j) == Some(Stale) && shown(w, *j, *i) == Some(Stale)))
+    });
+    println!("stale everywhere after {took:?}");
+    world.run_for(s(60));
+    assert_eq!(told_down(&world), 0, "a cut zone is not down");
+    assert!(zone(&world, 0, "c").stale && zone(&world, 44, "a").stale && zone(&world, 44, "b").stale);
+    assert!(!zone(&world, 0, "b").stale);
+    // and life goes on there
+    world.crash(lost[4]);
+    world.run_until(s(4), "down in its zone", |w| {
+        lost.iter().filter(|j| **j != lost[4]).all(|j| shown(w, *j, lost[4]) == Some(Down))
+    });
+    world.network.mend();
+    let took = world.run_until(s(20), "healed", |w| {
+        rest.iter().all(|i| lost.iter().all(|j| shown(w, *i, *j) == Some(if *j == lost[4] { Down } else { Alive })))
+    });
+    println!("healed after {took:?}");
+    world.run_for(s(3));
+    let ages = ages(&mut world, 3, 0..15, zones[1].start..45);
+    assert!(ages.max() < 1.4, "{:.3}", ages.max());
+}
+
+#[test]
+fn what_happens_in_a_zone_is_known_in_the_others() {
+    let (mut world, zones) = zones(4, &[10, 10, 10]);
+    world.run_for(s(3));
+    let relays = relays(&world, zones[1].clone());
+    let plain = zones[1].clone().find(|h| !relays.contains(h)).expect("most are none");
+    world.leave(plain);
+    let took = world.run_until(s(2), "left", |w| w.views_of(plain).iter().all(|v| *v == Left));
+    println!("left: known after {took:?}");
+    world.run_for(s(3));
+    let seeds = vec![world.hosts[0].address];
+    world.template.zone = "b".parse().expect("a name");
+    world.start(plain, seeds);
+    let took = world.run_until_all_know_all(s(4));
+    println!("back, its seed in another zone: all know all after {took:?}");
+    world.crash(plain);
+    let took = world.run_until(s(4), "down", |w| w.views_of(plain).iter().all(|v| *v == Down));
+    println!("down: known after {took:?}");
+    // it moves
+    world.run_for(s(3));
+    world.template.zone = "c".parse().expect("a name");
+    let seeds = vec![world.hosts[plain + 1].address];
+    world.start(plain, seeds);
+    let took = world.run_until_all_know_all(s(4));
+    println!("moved: all know all after {took:?}");
+    world.run_for(s(10));
+    assert!(zone(&world, 0, "c").summary.expect("it spoke").up == 11 && zone(&world, 0, "b").summary.expect("it spoke").up == 9);
+}
+
+#[test]
+fn zones_of_one_and_two_and_many() {
+    let mut world = World::new(5);
+    grow(&mut world, &[1, 2, 1, 5, 3, 1, 12, 1]);
+    let took = world.run_until_all_know_all(s(15));
+    println!("all know all after {took:?}");
+    world.run_for(s(10));
+    let ages = ages(&mut world, 5, 0..26, 0..26);
+    println!("ages: mean {:.3}, max {:.3}", ages.mean(), ages.max());
+    assert!(ages.max() < 1.4);
+    assert_eq!(told_down(&world), 0);
+}
+
+#[test]
+fn beyond_a_limit_zones_tell_of_their_best_nodes_only() {
+    let mut world = World::new(6);
+    world.template.members_full = 80;
+    let zones = grow(&mut world, &[40, 50, 40]);
+    let partial = |w: &World, i: usize, own: usize| {
+        let table = table(w, i);
+        let seen = |z: &Range<usize>| z.clone().filter(|j| table.node(&w.hosts[*j].id).is_some_and(|n| n.state == Alive)).count();
+        zones.iter().enumerate().all(|(z, hosts)| {
+            let told = seen(hosts);
+            if z == own { told == hosts.len() } else { (16..=32).contains(&told) }
+        })
+    };
+    let took = world.run_until(s(40), "each knows its own zone and the best of the others", |w| {
+        zones.iter().enumerate().all(|(z, hosts)| hosts.clone().all(|i| partial(w, i, z)))
+    });
+    println!("settled after {took:?}");
+    world.run_for(s(30));
+    assert_eq!(told_down(&world), 0);
+    let z = zone(&world, 0, "b");
+    assert!(z.partial && !z.stale);
+    assert_eq!(z.summary.expect("it spoke").up, 50);
+    for (z, hosts) in zones.iter().enumerate() {
+        for i in hosts.clone() {
+            let known = table(&world, i).nodes.len();
+            assert!(known <= hosts.len() + 2 * 32, "host {i} of zone {z} holds {known} nodes");
+        }
+    }
+}
+
+#[test]
+fn rows_across_are_thinned_to_the_budget() {
+    let mut world = World::new(7);
+    world.template.budget = 2_000;
+    world.workload = Workload::Wandering;
+    let zones = grow(&mut world, &[40, 40, 40, 40]);
+    world.run_until_all_know_all(s(20));
+    world.run_for(s(60));
+    let relays = relays(&world, zones[2].clone());
+    let before: Vec<u64> = world.hosts.iter().map(|h| h.tx_bytes).collect();
+    world.run_for(s(30));
+    let sent = |i: usize| (world.hosts[i].tx_bytes - before[i]) as f64 / 30.0;
+    let mean = (0..160).map(sent).sum::<f64>() / 160.0;
+    println!(
+        "sent per node: {mean:.0} B/s, by the relays of one zone {:?}",
+        relays.iter().map(|r| sent(*r) as u32).collect::<Vec<_>>()
+    );
+    let pace = world.hosts[0].node.as_ref().expect("it runs").pace();
+    println!("every {:?}, from another zone every {:?}", pace.period, zone(&world, 0, "c").period);
+    assert!(mean < 2_000.0);
+    assert_eq!(told_down(&world), 0);
+}
