@@ -126,6 +126,8 @@ pub(crate) mod constants {
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
+    /// Bytes of a row as long as none was counted, and where all must reckon with the same.
+    pub(crate) const ROW_BYTES: f64 = 7.0;
     /// Of so many waves at least one passes into other zones.
     pub(crate) const THIN_MAX: u32 = 64;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.

@@ -61,8 +61,6 @@ pub(super) struct Pace {
 
 /// Periods between two decisions.
 const DECIDE_EVERY: u64 = 16;
-/// Bytes of a row before any was counted.
-const ROW_BYTES: f64 = 7.0;
 /// Rows out of turn between two turns: a value that flaps must not undo the budget.
 const NOTES: u8 = 2;
 /// Turns between two summaries of a zone.
@@ -73,10 +71,12 @@ const SHRINK: f64 = 0.8;
 /// The same for following neighbours that have already decided.
 const FOLLOW_UP: f64 = 0.7;
 const FOLLOW_DOWN: f64 = 1.25;
+/// With zones, rows come from afar later than from near, in packets of their own (the simulator's example `zones` shows it).
+const BORDER: f64 = 1.25;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Pace { step: 0, decided: false, row_bytes: ROW_BYTES, counted: (0, 0), turn: 0, due: false, notes_left: NOTES }
+        Pace { step: 0, decided: false, row_bytes: c::ROW_BYTES, counted: (0, 0), turn: 0, due: false, notes_left: NOTES }
     }
 
     pub(super) fn step(&self) -> u8 {
@@ -136,7 +136,8 @@ impl Engine {
     }
 
     fn cost_at(&self, step: u8) -> f64 {
-        cost(self.members_counted(), self.pace.row_bytes, self.config.period * (1 << step))
+        let border = if self.has_zones() { BORDER } else { 1.0 };
+        border * cost(self.members_counted(), self.pace.row_bytes, self.config.period * (1 << step))
     }
 
     /// Members whose rows come in a period, all in all.
@@ -180,7 +181,7 @@ impl Engine {
             self.pace.counted = (rows, bytes);
         }
         let budget = self.budget();
-        self.decide_thinning(budget, self.pace.row_bytes);
+        self.decide_thinning(budget);
         let Some(budget) = budget else {
             self.pace.step = 0;
             return;

@@ -119,7 +119,6 @@ impl Engine {
             self.revive(now, o);
         }
         let m = self.members.at_mut(o);
-        let before = m.version;
         m.take(row);
         if !m.is_up() {
             // Kept, since the peer now counts on this node having it; but it proves nothing of the present.
@@ -138,7 +137,7 @@ impl Engine {
         }
         self.counters.rows_new += 1;
         if zone != HERE {
-            self.note_zone_heard(now, o, before, v);
+            self.note_zone_heard(now, zone, v);
         }
         self.set_parent(o, l as u8);
         let link = self.link(l);
@@ -239,15 +238,14 @@ impl Engine {
                 continue;
             };
             let (version, up) = (self.members.at(o).version, self.members.at(o).is_up());
-            if self.links[l].as_ref().is_some_and(|link| !self.is_tellable(link, o)) {
-                continue;
-            }
+            let Some(link) = self.links[l].as_ref().filter(|link| self.is_tellable(link, o)) else { continue };
+            let due = self.is_due(link, o, has, version);
             let link = self.link(l);
             link.eager.set(o);
             // the peer says what it has, so this replaces what was believed, and what is on its way does not count
             link.unacked.iter_mut().for_each(|s| s.rows.retain(|r| r.0 != o));
             link.put_known(o, has);
-            if up && version != Version::NONE && (has == Version::NONE || version.newer_than(has)) {
+            if up && due && version != Version::NONE && (has == Version::NONE || version.newer_than(has)) {
                 link.mark(o);
                 link.flush_by(now + c::HOLD_URGENT);
             }

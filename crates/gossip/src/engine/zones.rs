@@ -39,14 +39,15 @@ pub(crate) struct Zone {
     summary: Option<(Version, ZoneSummary)>,
     /// When to try to reach it, while it is stale.
     heal_at: Instant,
-    /// The least waves between two rows of one of its members: lately, and a while before that.
-    gaps: [u8; 2],
-    gaps_since: Instant,
+    /// Rows that came from it lately, and since when they are counted.
+    rows: u32,
+    rows_since: Instant,
+    /// Of so many waves, one came of each member, when it was last counted.
+    waves: u32,
 }
 
-/// For so long the least gap between rows counts, twice at most.
-const GAPS_KEPT: Duration = Duration::from_secs(16);
-const NO_GAP: u8 = u8::MAX;
+/// For so many waves the rows of a zone are counted.
+const COUNTED: u32 = 16;
 
 /// All zones, this node's first.
 #[derive(Debug)]
@@ -78,14 +79,22 @@ impl Zone {
             stale: false,
             summary: None,
             heal_at: now,
-            gaps: [NO_GAP; 2],
-            gaps_since: now,
+            rows: 0,
+            rows_since: now,
+            waves: 1,
         }
     }
 
-    /// Every so many waves a row of each member comes from it, as far as is known: zones in between may pass fewer on.
-    fn gap(&self) -> Option<u8> {
-        Some(self.gaps[0].min(self.gaps[1])).filter(|g| *g != NO_GAP)
+    /// A row came: after some waves it shows how many of them passed the zones in between, which decide for themselves.
+    fn count_row(&mut self, now: Instant, period: Duration) {
+        self.rows += 1;
+        let past = (now - self.rows_since).as_secs_f64() / period.as_secs_f64();
+        if past >= f64::from(COUNTED) {
+            let waves = past * self.up as f64 / f64::from(self.rows);
+            // some are lost, and some asked for out of their turn
+            self.waves = 1 << (waves.max(1.0).log2().round() as u32).min(c::THIN_MAX.ilog2());
+            (self.rows, self.rows_since) = (0, now);
+        }
     }
 
     fn take_in(&mut self, nid: u64, h: Handle) {
@@ -204,19 +213,30 @@ impl Engine {
 
     /// How often rows of a zone's members are expected here.
     pub(super) fn zone_period(&self, z: ZoneIndex) -> Duration {
-        let waves = |z: &Zone| z.gap().map_or(self.zones.thin, u32::from);
-        if z == HERE { self.period() } else { self.period() * waves(&self.zones.list[z as usize]) }
+        if z == HERE { self.period() } else { self.period() * self.zones.thin.max(self.zones.list[z as usize].waves) }
     }
 
     /// Whether a row of this version passes into other zones: of each node one of every so many waves, and always that of the
     /// node that speaks for its zone.
     pub(super) fn passes(&self, m: &Member, h: Handle, v: Version) -> bool {
         let thin = self.zones.thin;
-        if thin == 1 || self.zones.rank(m.zone, h) == Some(0) {
+        thin == 1 || self.zones.rank(m.zone, h) == Some(0) || self.waves_past(m.nid, v) == 0
+    }
+
+    /// Waves between the last one that passed into other zones and the one of this version.
+    fn waves_past(&self, nid: u64, v: Version) -> u32 {
+        let wave = v.0 / ticks(self.period()).max(1);
+        (u64::from(wave).wrapping_add(mix(nid)) % u64::from(self.zones.thin)) as u32
+    }
+
+    /// Whether a peer that has a row of one version should get a newer one: over a border only if a wave has passed since.
+    pub(super) fn is_due(&self, link: &Link, h: Handle, has: Version, v: Version) -> bool {
+        if has == Version::NONE || !link.is_border() || self.zones.thin == 1 {
             return true;
         }
-        let wave = v.0 / ticks(self.period()).max(1);
-        (u64::from(wave).wrapping_add(mix(m.nid))).is_multiple_of(u64::from(thin))
+        let m = self.members.at(h);
+        let since = self.waves_past(m.nid, v) * ticks(self.period());
+        self.zones.rank(m.zone, h) == Some(0) || v.ticks_since(has) > since as i32
     }
 
     /// Whether a member is told over a link at all.
@@ -229,23 +249,10 @@ impl Engine {
         m.zone != link.zone && self.zones.is_exported(m.zone, h)
     }
 
-    /// A row of another zone came, after an older one of the same member.
-    pub(super) fn note_zone_heard(&mut self, now: Instant, o: Handle, before: Version, v: Version) {
-        let z = self.members.at(o).zone;
-        // whoever speaks for a zone is heard with every wave
-        if before != Version::NONE && self.zones.rank(z, o) != Some(0) {
-            let period = ticks(self.period()).max(1) as i32;
-            let waves = (v.ticks_since(before) + period / 2) / period;
-            let zone = &mut self.zones.list[z as usize];
-            if now - zone.gaps_since > GAPS_KEPT {
-                zone.gaps = [NO_GAP, zone.gaps[0]];
-                zone.gaps_since = now;
-            }
-            // less than a wave: a row out of its turn
-            if (1..=c::THIN_MAX as i32).contains(&waves) {
-                zone.gaps[0] = zone.gaps[0].min(waves as u8);
-            }
-        }
+    /// A row of another zone came.
+    pub(super) fn note_zone_heard(&mut self, now: Instant, z: ZoneIndex, v: Version) {
+        let period = self.period();
+        self.zones.list[z as usize].count_row(now, period);
         let fresh = v.age(self.clock.at(now)) < 3 * self.zone_period(z) + Duration::from_secs(1);
         let zone = &mut self.zones.list[z as usize];
         if !v.newer_than(zone.newest) {
@@ -307,14 +314,15 @@ impl Engine {
         }
     }
 
-    /// How many waves' rows pass into other zones follows from what a node may spend: half of it.
-    pub(super) fn decide_thinning(&mut self, budget: Option<f64>, row_bytes: f64) {
+    /// How many waves' rows pass into other zones follows from what a node may spend: half of it. All should come to one
+    /// result, so nothing that a node measures by itself counts.
+    pub(super) fn decide_thinning(&mut self, budget: Option<f64>) {
         let Some(budget) = budget else {
             self.zones.thin = 1;
             return;
         };
         let period = self.period().as_secs_f64();
-        let bytes = |thin: u32| self.zones.remote() as f64 * row_bytes / (period * f64::from(thin));
+        let bytes = |thin: u32| self.zones.remote() as f64 * c::ROW_BYTES / (period * f64::from(thin));
         let (thin, half) = (self.zones.thin, budget / 2.0);
         self.zones.thin = if !self.zones.thin_decided {
             (0..=c::THIN_MAX.ilog2()).map(|k| 1 << k).find(|t| bytes(*t) <= half).unwrap_or(c::THIN_MAX)

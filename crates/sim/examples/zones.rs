@@ -1,0 +1,109 @@
+//! Prints what zones cost and how old their rows are:
+//! `cargo run --release -p peermon-sim --example zones -- NODES-IN-EACH ZONES [BUDGET [SECONDS OF WARM-UP [MEMBERS-FULL]]]`.
+#![allow(clippy::print_stdout)]
+
+use peermon_sim::World;
+use std::time::Duration;
+
+/// Seconds measured.
+const MEASURED: u32 = 20;
+
+fn main() {
+    let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let (each, zones) = (args.first().copied().unwrap_or(50), args.get(1).copied().unwrap_or(4));
+    let mut world = World::new(1);
+    if let Some(budget) = args.get(2) {
+        world.template.budget = *budget as u32;
+    }
+    let warm = args.get(3).map_or(60, |s| *s as u64);
+    if let Some(full) = args.get(4) {
+        world.template.members_full = *full;
+    }
+    for z in 0..zones {
+        for h in world.start_zone(&format!("zone-{z}"), each) {
+            world.network.place(h, z);
+        }
+        for other in 0..z {
+            world.network.set_distance(z, other, Duration::from_millis(5));
+        }
+    }
+    world.run_for(Duration::from_secs(warm));
+    let before: Vec<(u64, u64)> = world.hosts.iter().map(|h| (h.tx_bytes, h.tx_datagrams)).collect();
+    // (inside, across): ages
+    let mut ages = [Vec::new(), Vec::new()];
+    for step in 0..MEASURED * 13 {
+        world.run_for(Duration::from_secs_f64(0.076_393_2));
+        let i = step as usize * 37 % world.hosts.len();
+        let Some(node) = world.hosts[i].node.as_ref() else { continue };
+        let table = node.snapshot(world.local(i));
+        for n in table.nodes.iter().filter(|n| n.record.id != node.id()) {
+            ages[usize::from(n.record.zone != node.record().zone)].push(n.age.unwrap_or(Duration::from_secs(3600)));
+        }
+    }
+    let seconds = f64::from(MEASURED) * 13.0 * 0.076_393_2;
+    let sent = |i: usize| {
+        let h = &world.hosts[i];
+        ((h.tx_bytes - before[i].0) as f64 / seconds, (h.tx_datagrams - before[i].1) as f64 / seconds)
+    };
+    let is_relay = |i: &usize| world.hosts[*i].node.as_ref().is_some_and(|n| n.engine().is_relay());
+    for (what, who) in [
+        ("relays", (0..world.hosts.len()).filter(is_relay).collect::<Vec<_>>()),
+        ("others", (0..world.hosts.len()).filter(|i| !is_relay(i)).collect()),
+    ] {
+        let n = who.len().max(1) as f64;
+        let bytes: Vec<f64> = who.iter().map(|i| sent(*i).0).collect();
+        let most = bytes.iter().copied().fold(0.0, f64::max);
+        println!(
+            "{} {what}: {:.2} kB/s sent each, {:.2} the most, {:.0} datagrams/s",
+            who.len(),
+            bytes.iter().sum::<f64>() / n / 1e3,
+            most / 1e3,
+            who.iter().map(|i| sent(*i).1).sum::<f64>() / n
+        );
+    }
+    let node = world.hosts[0].node.as_ref().expect("it runs");
+    let known = node.snapshot(world.local(0));
+    println!(
+        "a table holds {} nodes and {} zones; own rows every {:?}",
+        known.nodes.len(),
+        known.zones.len(),
+        node.pace().period
+    );
+    for (what, ages) in ["inside", "across"].iter().zip(&mut ages) {
+        ages.sort_unstable();
+        if let Some(most) = ages.last() {
+            let mean = ages.iter().map(Duration::as_secs_f64).sum::<f64>() / ages.len() as f64;
+            println!(
+                "ages {what}: mean {mean:.3}, p99 {:.3}, max {:.3} s",
+                ages[ages.len() * 99 / 100].as_secs_f64(),
+                most.as_secs_f64()
+            );
+        }
+    }
+    let [suspect, down, _] = world.told_since(peermon_model::Instant::ZERO);
+    println!("told suspect {suspect}, down {down}");
+    if std::env::var_os("DBG").is_some() {
+        let mut c = std::collections::BTreeMap::<&str, f64>::new();
+        for (i, host) in world.hosts.iter().enumerate() {
+            if i == 50 {
+                println!("{:?}", host.node.as_ref().expect("").pace());
+            }
+            for (n, v) in host.node.as_ref().expect("").counters() {
+                *c.entry(n).or_default() += v as f64 / world.hosts.len() as f64;
+            }
+        }
+        println!("{c:?}");
+        let mut h = std::collections::BTreeMap::<(u64, String, bool), usize>::new();
+        for (i, host) in world.hosts.iter().enumerate() {
+            for (at, j, st) in &host.told {
+                *h.entry((at.as_micros() / 500_000, format!("{st:?}"), i / each == j / each)).or_default() += 1;
+            }
+        }
+        println!("{h:?}");
+        let mut h = std::collections::BTreeMap::<Duration, usize>::new();
+        for host in &world.hosts {
+            *h.entry(host.node.as_ref().expect("").pace().period).or_default() += 1;
+        }
+        println!("{h:?}");
+    }
+}
