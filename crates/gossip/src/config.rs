@@ -80,6 +80,8 @@ pub(crate) mod constants {
     pub(crate) const LINKS_MAX: usize = 200;
     /// How long after a period's start rows are published.
     pub(crate) const WAVE_OFFSET: Duration = Duration::from_millis(8);
+    /// Nearly all rows have come so long after a wave began, in a LAN: whoever asks earlier for those missing gets them twice.
+    pub(crate) const WAVE_PASSED: Duration = Duration::from_millis(80);
     /// How long the first queued row waits for company.
     pub(crate) const HOLD: Duration = Duration::from_millis(8);
     /// The same while clocks do not agree and rows come at any time.
@@ -130,6 +132,8 @@ pub(crate) mod constants {
     pub(crate) const THIN_MAX: u32 = 64;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
     pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);
+    /// Where rows are published more often than once a second, the longest interval is this one.
+    pub(crate) const EXPLORE_TIME: Duration = Duration::from_secs(256);
     /// A link that neither side's ring wants is given up after this long.
     pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
     /// Periods of silence after which an unwanted link's slot is freed.

@@ -10,7 +10,8 @@ use peermon_model::vitals::SLOTS;
 use peermon_model::{Instant, MemberState, Vitals, vitals::Slot};
 use std::time::Duration;
 
-/// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began.
+/// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began; all of them later if
+/// the first would come before the wave has passed.
 const STAGES: [u32; 3] = [150, 250, 450];
 
 impl Engine {
@@ -59,7 +60,9 @@ impl Engine {
     }
 
     fn stage(&self, n: usize) -> Duration {
-        self.period().min(Duration::from_secs(1)) * STAGES[n] / 1000
+        let period = self.period().min(Duration::from_secs(1));
+        let first = (period * STAGES[0] / 1000).max(c::WAVE_PASSED.min(period / 2));
+        first + period * (STAGES[n] - STAGES[0]) / 1000
     }
 
     /// Takes this node's row, whenever there is one, at the latest when [`Event::SampleDue`] asks for it. It is published if
@@ -127,7 +130,8 @@ impl Engine {
         let explores = own.published >= own.explore_at;
         if explores {
             // spread, so that a cluster started at once does not explore at once
-            let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(c::EXPLORE.2));
+            let most = c::EXPLORE.2.max((c::EXPLORE_TIME.as_micros() / self.config.period.as_micros()) as u32);
+            let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(most));
             own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
         }
         let mut hash = self.set_hash.to_le_bytes().to_vec();
