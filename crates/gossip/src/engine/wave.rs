@@ -71,9 +71,13 @@ impl Engine {
         self.own.measured = *row.codes();
         if self.pace.take_due() {
             self.republish(now);
-        } else if self.is_notable() && self.pace.take_note() {
-            self.counters.out_of_turn += 1;
-            self.republish(now);
+        } else if self.is_notable() {
+            if self.pace.take_note(now, self.overlay.len()) {
+                self.counters.out_of_turn += 1;
+                self.republish(now);
+            } else {
+                self.counters.notes_waited += 1;
+            }
         }
     }
 
@@ -125,6 +129,7 @@ impl Engine {
         if let Some(summary) = own.summary.take() {
             self.take_summary(ME, version, summary);
         }
+        self.note_published(now, version);
         let own = &mut self.own;
         own.published += 1;
         let explores = own.published >= own.explore_at;
