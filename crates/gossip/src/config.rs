@@ -159,6 +159,9 @@ pub(crate) mod constants {
     pub(crate) const STRANGE_PER_SECOND: u32 = 5_000;
     /// How long a cookie's time slot is.
     pub(crate) const COOKIE_SLOT: Duration = Duration::from_secs(30);
+    /// A joiner opens links to its neighbours once no record has come for this long, or after the second one: with a part of the
+    /// table its neighbours are wrong ones, each of whom would be told all that comes.
+    pub(crate) const SETTLE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(1_000));
     /// Interval between two announcements on the discovery group.
     pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
     /// Rows from further in the future than this many ticks are refused.

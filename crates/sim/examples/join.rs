@@ -18,10 +18,10 @@ fn main() {
     world.run_until_all_know_all(Duration::from_secs(120));
     world.network.loss = loss;
     world.run_for(WARM_UP);
-    let sent = |w: &World| w.hosts.iter().map(|h| h.tx_bytes).sum::<u64>() as f64 / w.hosts.len() as f64;
+    let sent = |w: &World| w.hosts.iter().map(|h| h.tx_bytes).sum::<u64>() as f64;
     let before = sent(&world);
     world.run_for(Duration::from_secs(1));
-    println!("{n} nodes, loss {loss}: {:.1} kB/s a node", (sent(&world) - before) / 1e3);
+    println!("{n} nodes, loss {loss}: {:.1} kB/s a node", (sent(&world) - before) / n as f64 / 1e3);
     let (start, before) = (world.now, sent(&world));
     let count = n / 10;
     for _ in 0..count {
@@ -44,7 +44,7 @@ fn main() {
         let end = start + Duration::from_secs(second);
         if end > world.now {
             world.run_for(end - world.now);
-            println!("by second {second}: {:.1} kB a node", (sent(&world) - last) / 1e3);
+            println!("by second {second}: {:.1} kB a node", (sent(&world) - last) / all_members as f64 / 1e3);
             last = sent(&world);
         }
     }

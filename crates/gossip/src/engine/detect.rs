@@ -218,7 +218,11 @@ impl Engine {
             self.overlay.insert(nid, o);
         }
         self.all_eager(o);
-        self.recompute(now);
+        if now < self.settling.0 {
+            self.settling.1 = self.settling.0.min(now + c::SETTLE.0);
+        } else {
+            self.recompute(now);
+        }
         self.member_event(o);
     }
 

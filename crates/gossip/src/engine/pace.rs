@@ -300,13 +300,12 @@ impl Engine {
     }
 
     /// A neighbour told its step.
-    pub(super) fn note_step(&mut self, now: Instant, l: usize, step: u8) {
+    pub(super) fn note_step(&mut self, l: usize, step: u8) {
         let step = step.min(7);
         self.link(l).step = Some(step);
         if !self.pace.decided && self.config.period * (1 << step) <= PERIODS.1 {
             self.pace.step = step;
             self.pace.decided = true;
-            self.schedule_wave(now);
         }
     }
 

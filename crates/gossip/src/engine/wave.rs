@@ -15,15 +15,11 @@ use std::time::Duration;
 const STAGES: [u32; 3] = [150, 250, 450];
 
 impl Engine {
-    /// Plans the next wave.
-    pub(super) fn schedule_wave(&mut self, now: Instant) {
+    /// Plans the next wave: `pause` from now at the earliest.
+    pub(super) fn schedule_wave(&mut self, now: Instant, pause: Duration) {
         let (t, offset) = (self.config.period.as_micros() as u64, c::WAVE_OFFSET.as_micros() as u64);
-        let clock = self.clock.at(now).0;
-        let mut next = (clock.saturating_sub(offset) / t + 1) * t + offset;
-        // the clock may have been slewed back a little since this wave
-        if next - clock < t / 4 {
-            next += t;
-        }
+        let earliest = self.clock.at(now).0 + pause.as_micros() as u64;
+        let next = (earliest.saturating_sub(offset) / t + 1) * t + offset;
         self.publish_at = self.clock.local(ClusterTime(next));
     }
 
@@ -47,7 +43,8 @@ impl Engine {
             self.check_stage = 0;
             self.check_at = self.wave_start(now) + self.stage(0);
         }
-        self.schedule_wave(now);
+        // the clock may have been slewed back a little since this wave
+        self.schedule_wave(now, self.config.period / 4);
         if self.config.listen_only || self.leaving {
             self.keep_listening(now);
             return;
@@ -215,7 +212,7 @@ impl Engine {
         self.housekeep_at = now + Duration::from_secs(1);
         self.tend_keys(now);
         self.tend_zones(now);
-        if !self.config.listen_only {
+        if !self.config.listen_only && now >= self.settling.0 {
             self.recompute(now);
         }
         let idle = c::IDLE_PERIODS * self.period().max(Duration::from_millis(500));

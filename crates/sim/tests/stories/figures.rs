@@ -14,6 +14,22 @@ fn five_machines_find_one_another_and_stay_fresh() {
     world.check_all();
 }
 
+/// A neighbour's first word on the pace put off the wave that was about to come: every joiner was a second late.
+#[test]
+fn the_first_wave_tells_everybody_values() {
+    let mem = peermon_model::vitals::find("mem.available").expect("a vital").slot;
+    for seed in 1..=8 {
+        let mut world = World::new(seed);
+        world.start_cluster(5);
+        let told = |w: &World, i: usize| {
+            let table = w.hosts[i].node.as_ref().expect("it runs").snapshot(w.local(i));
+            table.nodes.iter().filter(|n| n.vitals.code(mem) != peermon_model::quantity::ABSENT).count() == w.hosts.len()
+        };
+        let took = world.run_until(ms(1_200), "all have all values", |w| w.running().all(|i| told(w, i)));
+        println!("seed {seed}: all have all values after {took:?}");
+    }
+}
+
 #[test]
 fn a_narrow_path_is_found_out() {
     let mut world = World::new(19);
