@@ -80,6 +80,8 @@ pub(crate) mod constants {
     pub(crate) const LINKS_MAX: usize = 200;
     /// How long after a period's start rows are published.
     pub(crate) const WAVE_OFFSET: Duration = Duration::from_millis(8);
+    /// Nearly all rows have come so long after a wave began, in a LAN: whoever asks earlier for those missing gets them twice.
+    pub(crate) const WAVE_PASSED: Duration = Duration::from_millis(80);
     /// How long the first queued row waits for company.
     pub(crate) const HOLD: Duration = Duration::from_millis(8);
     /// The same while clocks do not agree and rows come at any time.
@@ -126,12 +128,17 @@ pub(crate) mod constants {
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
+    /// A relay tells another zone's who died so lately, and so many of them at most: the others show as unheard there later.
+    pub(crate) const LOSSES_TOLD: Duration = Duration::from_secs(30);
+    pub(crate) const LOSSES_MOST: usize = 64;
     /// Bytes of a row as long as none was counted, and where all must reckon with the same.
     pub(crate) const ROW_BYTES: f64 = 7.0;
     /// Of so many waves at least one passes into other zones.
     pub(crate) const THIN_MAX: u32 = 64;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
     pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);
+    /// Where rows are published more often than once a second, the longest interval is this one.
+    pub(crate) const EXPLORE_TIME: Duration = Duration::from_secs(256);
     /// A link that neither side's ring wants is given up after this long.
     pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
     /// Periods of silence after which an unwanted link's slot is freed.
@@ -157,6 +164,9 @@ pub(crate) mod constants {
     pub(crate) const STRANGE_PER_SECOND: u32 = 5_000;
     /// How long a cookie's time slot is.
     pub(crate) const COOKIE_SLOT: Duration = Duration::from_secs(30);
+    /// A joiner opens links to its neighbours once no record has come for this long, or after the second one: with a part of the
+    /// table its neighbours are wrong ones, each of whom would be told all that comes.
+    pub(crate) const SETTLE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(1_000));
     /// Interval between two announcements on the discovery group.
     pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
     /// Rows from further in the future than this many ticks are refused.

@@ -26,6 +26,7 @@ counters! {
     rows_sent = "gossip.rows.sent", "Rows sent.";
     row_bytes_sent = "gossip.rows.sent.bytes", "Bytes of rows sent, without any header.";
     out_of_turn = "gossip.rows.out_of_turn", "Rows this node published before their turn because much had changed.";
+    notes_waited = "gossip.rows.note_waited", "Samples of note that waited for their turn because rows out of turn had taken their share of the budget.";
     acks = "gossip.tx.acks", "Datagrams that carry nothing but an acknowledgement.";
     resent = "gossip.resent", "Packets given up as lost; what they told is told again.";
     grafts = "gossip.grafts", "Rows asked for because they were missing.";

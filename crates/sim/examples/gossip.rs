@@ -1,5 +1,6 @@
 //! Prints the protocol's figures for one size of cluster:
-//! `cargo run --release -p peermon-sim --example gossip -- NODES [LOSS [SECONDS OF WARM-UP]]`.
+//! `cargo run --release -p peermon-sim --example gossip -- NODES [LOSS [SECONDS OF WARM-UP [PERIOD]]]`.
+//! With a period, in seconds, there is no budget.
 #![allow(clippy::print_stdout)]
 
 use peermon_sim::World;
@@ -13,6 +14,10 @@ fn main() {
     let (n, loss) = (args.first().map_or(100, |x| *x as usize), args.get(1).copied().unwrap_or(0.0));
     let warm = Duration::from_secs_f64(args.get(2).copied().unwrap_or(120.0));
     let mut world = World::new(1);
+    if let Some(period) = args.get(3) {
+        world.template.period = Duration::from_secs_f64(*period);
+        world.template.budget = 0;
+    }
     world.start_cluster(n);
     let joined = world.run_until_all_know_all(Duration::from_secs(120));
     world.network.loss = loss;
@@ -21,7 +26,7 @@ fn main() {
     let datagrams: u64 = world.hosts.iter().map(|h| h.tx_datagrams).sum();
     let before = totals(&world);
     let ages = world.measure_ages(PERIODS, 10);
-    let per = f64::from(PERIODS);
+    let per = f64::from(PERIODS) * world.template.period.as_secs_f64();
     let tx: Vec<f64> = world.hosts.iter().zip(&sent).map(|(h, b)| (h.tx_bytes - b) as f64 / per).collect();
     let mean = tx.iter().sum::<f64>() / n as f64;
     let packets = (world.hosts.iter().map(|h| h.tx_datagrams).sum::<u64>() - datagrams) as f64 / n as f64 / per;
@@ -40,7 +45,7 @@ fn main() {
         all / new,
         rate("gossip.rows.sent.bytes") / rate("gossip.rows.sent")
     );
-    for name in ["gossip.tx.acks", "gossip.resent", "gossip.grafts", "gossip.pings", "gossip.accusations"] {
+    for name in ["gossip.tx.acks", "gossip.resent", "gossip.grafts", "gossip.pings", "gossip.accusations", "gossip.out_of_turn"] {
         println!("{name}: {:.3} per node and second", rate(name));
     }
 }

@@ -27,14 +27,20 @@ fn periods(w: &World) -> Vec<Duration> {
 fn the_period_follows_the_budget_and_the_size() {
     let (n, budget) = (120, 1_000);
     let mut w = World::new(31);
-    // the turns alone: nothing is published out of turn, as recorded loads do, which the pace does not reckon with
-    w.workload = Workload::Wandering;
     w.template.budget = budget;
     w.start_cluster(n);
     w.run_until_all_know_all(s(10));
     w.run_until(s(120), "all publish every 4 s", |w| periods(w).iter().all(|p| *p == s(4)));
     w.run_for(s(60));
+    let notes = |w: &World, name: &str| {
+        let of = |n: &peermon_node::Node| n.counters().into_iter().find(|c| c.0 == name).expect("there is such a counter").1;
+        w.hosts.iter().filter_map(|h| h.node.as_ref()).map(of).sum::<u64>()
+    };
+    let before = ["gossip.rows.out_of_turn", "gossip.rows.note_waited"].map(|c| notes(&w, c));
     let bytes = spent(&mut w, 64);
+    let after = ["gossip.rows.out_of_turn", "gossip.rows.note_waited"].map(|c| notes(&w, c));
+    println!("out of turn {}, waited {}", after[0] - before[0], after[1] - before[1]);
+    assert!(after[0] > before[0] && after[1] > before[1], "some of the rows of note fit the budget: {before:?} {after:?}");
     let pace = w.hosts[7].node.as_ref().expect("it runs").pace();
     println!("{n} nodes, budget {budget} B/s: {pace:?}, {bytes:.0} B/s sent");
     assert!(bytes < f64::from(budget), "{bytes} B/s sent");
@@ -77,22 +83,30 @@ fn a_joiner_takes_the_period_of_its_neighbours() {
 fn what_matters_does_not_wait_for_its_turn() {
     let mut w = World::new(33);
     w.template.budget = 600;
-    w.start_cluster(60);
+    w.start_cluster(30);
+    let seeds = vec![w.hosts[0].address];
+    // one machine is calm; of the others the restless ones send more out of turn than there is room for
+    w.workload = Workload::Only("idle");
+    let calm = w.add_host(seeds.clone());
+    w.workload = Workload::Mixed;
+    for _ in 0..29 {
+        w.add_host(seeds.clone());
+    }
     w.run_until(s(120), "all publish every 4 s", |w| periods(w).iter().all(|p| *p == s(4)));
     w.run_for(s(21));
     let busy = vitals::find("cpu.busy").expect("a vital").slot;
     let seen = |w: &World, j: usize| {
         let table = w.hosts[j].node.as_ref().expect("it runs").snapshot(w.local(j));
-        table.node(&w.hosts[5].id).expect("it is known").vitals.code(busy)
+        table.node(&w.hosts[calm].id).expect("it is known").vitals.code(busy)
     };
-    let was = seen(&w, 5);
+    let was = seen(&w, calm);
     let now_busy = if was > 100 { 2 } else { 198 };
     let mut row = Vitals::default();
     row.put(busy, now_busy);
-    let now = w.local(5);
-    w.hosts[5].node.as_mut().expect("it runs").handle_row(now, &row);
+    let now = w.local(calm);
+    w.hosts[calm].node.as_mut().expect("it runs").handle_row(now, &row);
     // lets the world carry what it has to say
-    w.command(5, peermon_node::Command::Contact(Vec::new()));
+    w.command(calm, peermon_node::Command::Contact(Vec::new()));
     let took = w.run_until(s(1), "all see it", |w| w.running().all(|j| seen(w, j) == now_busy));
     println!("seen everywhere after {took:?}");
     assert!(took < Duration::from_millis(200));

@@ -154,6 +154,21 @@ impl Engine {
         }
     }
 
+    /// Over a link into another zone that is new, perhaps since the relay before this one died: who died with it.
+    fn tell_losses(&mut self, now: Instant, l: usize) {
+        let lately =
+            |m: &super::members::Member| m.zone == HERE && m.state == MemberState::Down && now - m.since < c::LOSSES_TOLD;
+        let by = self.me.id.nid() as u32;
+        let lost: Vec<Alarm> = self
+            .members
+            .iter()
+            .filter(|(_, m)| lately(m))
+            .map(|(_, m)| Alarm { nid: m.nid, at: m.down_at, phase: 3, by })
+            .take(c::LOSSES_MOST)
+            .collect();
+        self.link(l).alarms.extend(lost);
+    }
+
     /// This node is accused and alive: a row newer than the accusation says so.
     fn refute(&mut self, now: Instant, accused_at: Version) {
         let me = self.members.at_mut(ME);
@@ -223,7 +238,11 @@ impl Engine {
             self.overlay.insert(nid, o);
         }
         self.all_eager(o);
-        self.recompute(now);
+        if now < self.settling.0 {
+            self.settling.1 = self.settling.0.min(now + c::SETTLE.0);
+        } else {
+            self.recompute(now);
+        }
         self.member_event(o);
     }
 
@@ -262,6 +281,9 @@ impl Engine {
                 link.mark(ME);
                 link.flush_by(now + c::HOLD_URGENT);
                 let crosses = link.is_border();
+                if crosses {
+                    self.tell_losses(now, l);
+                }
                 if crosses && self.is_partial() {
                     // who is told of whom has no fingerprint to compare
                     self.start_sync(now, l, true);

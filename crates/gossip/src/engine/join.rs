@@ -355,6 +355,9 @@ impl Engine {
         };
         self.link(l).addr = from;
         let wants_table = self.members.len() == 1;
+        if wants_table {
+            self.settling.0 = now + c::SETTLE.1;
+        }
         let own = Arc::clone(&self.members.at(ME).published);
         let hello = Hello::Greet { from: self.introduction(now), cookie, wants_table, signed: &own.signed };
         self.send_hello(Destination::Peer(from), key, &hello);

@@ -132,6 +132,8 @@ pub(crate) struct Rest {
     pub(crate) hash_differs: u8,
     /// How often the peer publishes, as it told: its period times two to this power.
     pub(crate) step: Option<u8>,
+    /// Bytes of a row that it reckons with.
+    pub(crate) row_bytes: Option<f64>,
 }
 
 impl Link {
@@ -194,6 +196,7 @@ impl Link {
             silent_waves: 0,
             hash_differs: 0,
             step: None,
+            row_bytes: None,
         };
         Link {
             flush_at: Instant::NEVER,

@@ -188,6 +188,9 @@ pub struct Engine {
     /// Until then this node knows that it was stopped itself.
     stalled_until: Instant,
     leaving: bool,
+    /// While the table comes from a seed, rings are made of what has come so far: until when that goes on at most, and when it
+    /// counts as over because nothing more came.
+    settling: (Instant, Instant),
     draft: flush::Draft,
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -273,13 +276,15 @@ impl Engine {
             housekeep_at: now,
             stalled_until: Instant::ZERO,
             leaving: false,
+            settling: (now, Instant::NEVER),
             draft: flush::Draft::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
             config,
         };
-        engine.schedule_wave(now);
+        // rates are over the time since a sample before
+        engine.schedule_wave(now, engine.config.period / 4);
         engine
     }
 
@@ -327,6 +332,10 @@ impl Engine {
             self.check(now);
         }
         self.contact(now);
+        if now >= self.settling.1 {
+            self.settling = (now, Instant::NEVER);
+            self.recompute(now);
+        }
         if now >= self.housekeep_at {
             self.housekeep(now);
         }
@@ -340,7 +349,7 @@ impl Engine {
     pub fn deadline(&self) -> Instant {
         let links = self.links.iter().flatten().map(Link::deadline);
         links
-            .chain([self.publish_at, self.republish_at, self.check_at, self.contacts.next, self.housekeep_at])
+            .chain([self.publish_at, self.republish_at, self.check_at, self.contacts.next, self.housekeep_at, self.settling.1])
             .min()
             .expect("the list is not empty")
     }
@@ -428,6 +437,10 @@ impl Engine {
         let mut link = Link::new(peer, addr, key, self.counter_floor, heard, self.links_opened, now);
         if let Some(h) = member {
             link.bind(h, self.members.at(h).zone);
+        }
+        // nobody knows yet which way their rows will come
+        for (h, _) in self.members.iter().filter(|(_, m)| m.is_up() && m.version == Version::NONE) {
+            link.eager.set(h);
         }
         self.links[slot] = Some(link);
         Some(slot)

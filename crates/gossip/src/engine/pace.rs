@@ -5,8 +5,8 @@
 //! at the same moments, change by factors of two so that the slower ones' waves are among the faster ones', and one that
 //! is in doubt does as its neighbours do.
 
-use super::Engine;
 use super::members::ME;
+use super::{Engine, Version};
 use crate::config::{PERIODS, constants as c};
 use peermon_model::Instant;
 use peermon_model::vitals::SLOTS;
@@ -57,30 +57,82 @@ pub(super) struct Pace {
     due: bool,
     /// Rows that may still be sent out of turn before the next one.
     notes_left: u8,
+    /// What rows out of turn may take of what this node sends.
+    notes: NoteAccount,
+}
+
+/// What rows out of turn cost: every node passes on everybody's, so all keep nearly the same account. While it is overdrawn a
+/// node holds its own rows back, except that each has its equal part for itself: who was calm for long is heard at once, however
+/// restless the others are.
+#[derive(Debug, Default)]
+struct NoteAccount {
+    /// Bytes a second that come in; zero while there is no budget, or none was reckoned with yet.
+    rate: f64,
+    /// Bytes that may be spent now, since when, and rows that this node may send in any case.
+    left: f64,
+    at: Instant,
+    own: f64,
+    /// The sampling moment of the latest such rows, and how many they were.
+    slot: (u64, u32),
+}
+
+impl NoteAccount {
+    fn refill(&mut self, now: Instant, members: usize) {
+        let came = (now - self.at).as_secs_f64() * self.rate;
+        self.left = (self.left + came).min(self.rate * NOTES_BURST);
+        self.own = (self.own + came / (NOTE_BYTES * members as f64)).min(1.0);
+        self.at = now;
+    }
+
+    /// Whether this node may send a row out of turn.
+    fn take(&mut self) -> bool {
+        let allowed = self.own >= 1.0 || self.left >= 0.0;
+        if allowed {
+            self.own = (self.own - 1.0).max(0.0);
+        }
+        allowed
+    }
+
+    /// A row out of turn, sampled at this moment, that makes every node send so many bytes.
+    fn spend(&mut self, bytes: f64) {
+        self.left = (self.left - bytes).max(-self.rate * NOTES_BURST);
+    }
 }
 
 /// Periods between two decisions.
 const DECIDE_EVERY: u64 = 16;
 /// Rows out of turn between two turns: a value that flaps must not undo the budget.
 const NOTES: u8 = 2;
+/// Rows out of turn may take what the turns leave of the budget: this share of it at least, this one at most, and so many
+/// seconds of it at once.
+const NOTES_SHARE: (f64, f64) = (0.05, 0.25);
+const NOTES_BURST: f64 = 60.0;
+/// Datagrams that a row out of turn makes each node send: one that carries it, and a part of an acknowledgement.
+const NOTE_DATAGRAMS: f64 = 1.5;
+/// Bytes that it takes alone.
+const NOTE_BYTES: f64 = c::ROW_BYTES + NOTE_DATAGRAMS * c::DATAGRAM_OVERHEAD as f64;
 /// Turns between two summaries of a zone.
 const SUMMARY_EVERY: u64 = 4;
 /// Shares of the budget at which the period is doubled, and which half the period must stay below to be halved.
 const GROW: f64 = 1.0;
 const SHRINK: f64 = 0.8;
-/// The same for following neighbours that have already decided.
-const FOLLOW_UP: f64 = 0.7;
-const FOLLOW_DOWN: f64 = 1.25;
+/// In between, neighbours that differ meet: above this share at the longer period, below it at the shorter one.
+const MEET: f64 = 0.9;
 /// With zones, rows come from afar later than from near, in packets of their own (the simulator's example `zones` shows it).
 const BORDER: f64 = 1.25;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Pace { step: 0, decided: false, row_bytes: c::ROW_BYTES, counted: (0, 0), turn: 0, due: false, notes_left: NOTES }
-    }
-
-    pub(super) fn step(&self) -> u8 {
-        self.step
+        Pace {
+            step: 0,
+            decided: false,
+            row_bytes: c::ROW_BYTES,
+            counted: (0, 0),
+            turn: 0,
+            due: false,
+            notes_left: NOTES,
+            notes: NoteAccount { own: 1.0, ..NoteAccount::default() },
+        }
     }
 
     /// A sample came: whether it is this turn's.
@@ -94,9 +146,12 @@ impl Pace {
     }
 
     /// A row is to be sent out of turn: whether that is allowed.
-    pub(super) fn take_note(&mut self) -> bool {
-        let allowed = self.notes_left > 0;
-        self.notes_left = self.notes_left.saturating_sub(1);
+    pub(super) fn take_note(&mut self, now: Instant, members: usize) -> bool {
+        self.notes.refill(now, members);
+        let allowed = self.notes_left > 0 && self.notes.take();
+        if allowed {
+            self.notes_left -= 1;
+        }
         allowed
     }
 }
@@ -106,11 +161,16 @@ impl Pace {
 /// A row crosses as many links as there are other nodes, so each node sends as many on average; packets leave on every link
 /// at each of the hops that a wave takes.
 fn cost(members: usize, row_bytes: f64, period: Duration) -> f64 {
+    let rows = (members.max(2) - 1) as f64 * row_bytes;
+    (rows + datagrams(members) * c::DATAGRAM_OVERHEAD as f64) / period.as_secs_f64()
+}
+
+/// Datagrams that a node sends in a wave.
+fn datagrams(members: usize) -> f64 {
     let n = members.max(2) as f64;
     let links = (n - 1.0).min(if members < c::RINGS.1 { 2 * c::RINGS.0 } else { 2 * c::RINGS.2 } as f64);
     let hops = n.ln() / (links - 1.0).max(2.0).ln();
-    let datagrams = links * (2.0 + hops);
-    ((n - 1.0) * row_bytes + datagrams * c::DATAGRAM_OVERHEAD as f64) / period.as_secs_f64()
+    links * (2.0 + hops)
 }
 
 impl Engine {
@@ -140,6 +200,27 @@ impl Engine {
         border * cost(self.members_counted(), self.pace.row_bytes, self.config.period * (1 << step))
     }
 
+    /// A row of this version was published by this node, or came as news: if it is one out of turn, it is put down as such.
+    pub(super) fn note_published(&mut self, now: Instant, version: Version) {
+        if self.pace.step == 0 {
+            return;
+        }
+        let clock = self.clock.at(now);
+        let sampled = clock.0.saturating_sub(version.age(clock).as_micros() as u64);
+        let slot = sampled / self.config.period.as_micros() as u64;
+        if slot.is_multiple_of(1 << self.pace.step) {
+            return;
+        }
+        // those of one moment travel together, as in a wave
+        let before = if self.pace.notes.slot.0 == slot { self.pace.notes.slot.1 } else { 0 };
+        let most = datagrams(self.members_counted());
+        let made = |notes: u32| (f64::from(notes) * NOTE_DATAGRAMS).min(most);
+        let bytes = self.pace.row_bytes + (made(before + 1) - made(before)) * c::DATAGRAM_OVERHEAD as f64;
+        self.pace.notes.slot = (slot, before + 1);
+        self.pace.notes.refill(now, self.overlay.len());
+        self.pace.notes.spend(bytes);
+    }
+
     /// Members whose rows come in a period, all in all.
     fn members_counted(&self) -> usize {
         self.overlay.len() + self.zones.remote() / self.zones.thin() as usize
@@ -164,7 +245,7 @@ impl Engine {
             return false;
         }
         if (clock / period).is_multiple_of(DECIDE_EVERY.max(factor)) {
-            self.decide_pace();
+            self.decide_pace(now);
         }
         self.pace.turn = clock / self.period().as_micros() as u64;
         self.pace.due = true;
@@ -172,23 +253,28 @@ impl Engine {
         true
     }
 
-    fn decide_pace(&mut self) {
+    fn decide_pace(&mut self, now: Instant) {
         let (rows, bytes) = (self.counters.rows_sent, self.counters.row_bytes_sent);
         let (new_rows, new_bytes) = (rows - self.pace.counted.0, bytes - self.pace.counted.1);
         if new_rows >= 16 {
             let mean = new_bytes as f64 / new_rows as f64;
-            self.pace.row_bytes += (mean.clamp(2.0, 32.0) - self.pace.row_bytes) / 4.0;
+            self.pace.row_bytes += (mean.clamp(2.0, 31.0) - self.pace.row_bytes) / 4.0;
             self.pace.counted = (rows, bytes);
+        }
+        // neighbours that reckon with the same come to one decision
+        let told: Vec<f64> = self.links.iter().flatten().filter(|l| l.ring).filter_map(|l| l.row_bytes).collect();
+        if !told.is_empty() {
+            self.pace.row_bytes = (self.pace.row_bytes + told.iter().sum::<f64>()) / (1 + told.len()) as f64;
         }
         let budget = self.budget();
         self.decide_thinning(budget);
+        self.pace.notes.refill(now, self.overlay.len());
         let Some(budget) = budget else {
             self.pace.step = 0;
             return;
         };
         let longest = (0..8).rev().find(|s| self.config.period * (1 << s) <= PERIODS.1).unwrap_or(0);
         let step = self.pace.step;
-        let neighbours = self.neighbours_step();
         self.pace.step = if !self.pace.decided {
             (0..longest).find(|s| self.cost_at(*s) <= budget).unwrap_or(longest)
         } else if self.cost_at(step) > GROW * budget {
@@ -196,29 +282,36 @@ impl Engine {
         } else if step > 0 && self.cost_at(step - 1) < SHRINK * budget {
             step - 1
         } else {
-            match neighbours {
-                Some(n) if n == step + 1 && n <= longest && self.cost_at(step) > FOLLOW_UP * budget => n,
-                Some(n) if n + 1 == step && self.cost_at(n) < FOLLOW_DOWN * budget => n,
-                _ => step,
+            if step < longest && self.cost_at(step) > MEET * budget && self.has_neighbour_at(step + 1) {
+                step + 1
+            } else if step > 0 && self.cost_at(step - 1) <= MEET * budget && self.has_neighbour_at(step - 1) {
+                step - 1
+            } else {
+                step
             }
         };
         self.pace.decided = true;
+        let rest = budget - self.cost_at(self.pace.step);
+        self.pace.notes.rate = rest.clamp(NOTES_SHARE.0 * budget, NOTES_SHARE.1 * budget);
     }
 
-    /// The step of more than half of the neighbours.
-    fn neighbours_step(&self) -> Option<u8> {
-        let steps: Vec<u8> = self.links.iter().flatten().filter(|l| l.ring).filter_map(|l| l.step).collect();
-        steps.iter().copied().find(|s| 2 * steps.iter().filter(|x| *x == s).count() > steps.len())
+    fn has_neighbour_at(&self, step: u8) -> bool {
+        self.links.iter().flatten().any(|l| l.ring && l.step == Some(step))
     }
 
-    /// A neighbour told its step.
-    pub(super) fn note_step(&mut self, now: Instant, l: usize, step: u8) {
+    /// What neighbours should know of this node's pace: its step, and the bytes of a row that it reckons with, in eighths.
+    pub(super) fn pace_told(&self) -> [u8; 2] {
+        [self.pace.step, (self.pace.row_bytes * 8.0).round() as u8]
+    }
+
+    /// A neighbour told its pace.
+    pub(super) fn note_pace(&mut self, l: usize, [step, eighths]: [u8; 2]) {
         let step = step.min(7);
         self.link(l).step = Some(step);
+        self.link(l).row_bytes = Some((f64::from(eighths) / 8.0).max(2.0));
         if !self.pace.decided && self.config.period * (1 << step) <= PERIODS.1 {
             self.pace.step = step;
             self.pace.decided = true;
-            self.schedule_wave(now);
         }
     }
 

@@ -161,7 +161,7 @@ impl Engine {
                 self.links.iter_mut().flatten().for_each(super::Link::forget_known);
             }
             self.links.iter_mut().flatten().for_each(|l| l.offsets.clear());
-            self.schedule_wave(now);
+            self.schedule_wave(now, Duration::ZERO);
             self.republish(now);
         }
     }

@@ -136,7 +136,9 @@ impl Engine {
             }
         }
         self.counters.rows_new += 1;
-        if zone != HERE {
+        if zone == HERE {
+            self.note_published(now, v);
+        } else {
             self.note_zone_heard(now, zone, v);
         }
         self.set_parent(o, l as u8);

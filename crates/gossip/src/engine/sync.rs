@@ -46,7 +46,7 @@ impl Engine {
     pub(super) fn read_hash(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let theirs = r.u64()?;
         if !r.is_empty() {
-            self.note_step(now, l, r.u8()?);
+            self.note_pace(l, [r.u8()?, r.u8()?]);
         }
         // while zones tell of some nodes only, what the two know differs
         let equal = theirs == self.set_hash || (self.link(l).is_border() && self.is_partial());

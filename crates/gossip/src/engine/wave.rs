@@ -10,19 +10,16 @@ use peermon_model::vitals::SLOTS;
 use peermon_model::{Instant, MemberState, Vitals, vitals::Slot};
 use std::time::Duration;
 
-/// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began.
+/// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began; all of them later if
+/// the first would come before the wave has passed.
 const STAGES: [u32; 3] = [150, 250, 450];
 
 impl Engine {
-    /// Plans the next wave.
-    pub(super) fn schedule_wave(&mut self, now: Instant) {
+    /// Plans the next wave: `pause` from now at the earliest.
+    pub(super) fn schedule_wave(&mut self, now: Instant, pause: Duration) {
         let (t, offset) = (self.config.period.as_micros() as u64, c::WAVE_OFFSET.as_micros() as u64);
-        let clock = self.clock.at(now).0;
-        let mut next = (clock.saturating_sub(offset) / t + 1) * t + offset;
-        // the clock may have been slewed back a little since this wave
-        if next - clock < t / 4 {
-            next += t;
-        }
+        let earliest = self.clock.at(now).0 + pause.as_micros() as u64;
+        let next = (earliest.saturating_sub(offset) / t + 1) * t + offset;
         self.publish_at = self.clock.local(ClusterTime(next));
     }
 
@@ -46,7 +43,8 @@ impl Engine {
             self.check_stage = 0;
             self.check_at = self.wave_start(now) + self.stage(0);
         }
-        self.schedule_wave(now);
+        // the clock may have been slewed back a little since this wave
+        self.schedule_wave(now, self.config.period / 4);
         if self.config.listen_only || self.leaving {
             self.keep_listening(now);
             return;
@@ -59,7 +57,9 @@ impl Engine {
     }
 
     fn stage(&self, n: usize) -> Duration {
-        self.period().min(Duration::from_secs(1)) * STAGES[n] / 1000
+        let period = self.period().min(Duration::from_secs(1));
+        let first = (period * STAGES[0] / 1000).max(c::WAVE_PASSED.min(period / 2));
+        first + period * (STAGES[n] - STAGES[0]) / 1000
     }
 
     /// Takes this node's row, whenever there is one, at the latest when [`Event::SampleDue`] asks for it. It is published if
@@ -68,9 +68,13 @@ impl Engine {
         self.own.measured = *row.codes();
         if self.pace.take_due() {
             self.republish(now);
-        } else if self.is_notable() && self.pace.take_note() {
-            self.counters.out_of_turn += 1;
-            self.republish(now);
+        } else if self.is_notable() {
+            if self.pace.take_note(now, self.overlay.len()) {
+                self.counters.out_of_turn += 1;
+                self.republish(now);
+            } else {
+                self.counters.notes_waited += 1;
+            }
         }
     }
 
@@ -122,16 +126,18 @@ impl Engine {
         if let Some(summary) = own.summary.take() {
             self.take_summary(ME, version, summary);
         }
+        self.note_published(now, version);
         let own = &mut self.own;
         own.published += 1;
         let explores = own.published >= own.explore_at;
         if explores {
             // spread, so that a cluster started at once does not explore at once
-            let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(c::EXPLORE.2));
+            let most = c::EXPLORE.2.max((c::EXPLORE_TIME.as_micros() / self.config.period.as_micros()) as u32);
+            let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(most));
             own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
         }
         let mut hash = self.set_hash.to_le_bytes().to_vec();
-        hash.push(self.pace.step());
+        hash.extend(self.pace_told());
         let (passes, exported) = (self.passes(self.members.at(ME), ME, version), self.zones.is_exported(HERE, ME));
         for link in self.links.iter_mut().flatten() {
             if link.is_border() && !(exported && (passes || link.known(ME) == Version::NONE)) {
@@ -206,7 +212,7 @@ impl Engine {
         self.housekeep_at = now + Duration::from_secs(1);
         self.tend_keys(now);
         self.tend_zones(now);
-        if !self.config.listen_only {
+        if !self.config.listen_only && now >= self.settling.0 {
             self.recompute(now);
         }
         let idle = c::IDLE_PERIODS * self.period().max(Duration::from_millis(500));

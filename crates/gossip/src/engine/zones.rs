@@ -262,6 +262,7 @@ impl Engine {
         if fresh {
             zone.heard = now;
             if std::mem::take(&mut zone.stale) {
+                (zone.rows, zone.rows_since) = (0, now);
                 let name = zone.name.clone();
                 self.events.push_back(Event::Zone { name, stale: false });
                 self.recompute(now);

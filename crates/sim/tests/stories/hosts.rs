@@ -5,6 +5,9 @@ use peermon_model::MemberState::{Down, Left, Suspect};
 use peermon_node::Command;
 use peermon_sim::World;
 
+/// What each of 100 nodes may send while ten more come, in two seconds, of which 6 kB are what it sends anyway.
+const JOIN_BYTES: u64 = 30_000;
+
 #[test]
 fn a_killed_machine_is_down_everywhere_within_two_waves_and_comes_back() {
     for (seed, n) in [(1, 2), (2, 3), (3, 5), (4, 30), (5, 100)] {
@@ -80,6 +83,26 @@ fn a_mass_join_is_over_soon() {
     let took = world.run_until_all_know_all(s(3));
     println!("10 more: {took:?}");
     assert_eq!(told_down(&world), 0);
+}
+
+/// A joiner opened links to whoever was next to it in the part of the table that had come so far, and told each all that came; and
+/// it missed its first wave.
+#[test]
+fn a_join_costs_little_and_the_next_wave_knows_all() {
+    let mut world = cluster(15, 100);
+    world.run_for(s(5));
+    let sent = |w: &World| w.hosts.iter().map(|h| h.tx_bytes).sum::<u64>();
+    let before = sent(&world);
+    for i in 0..10 {
+        let seed = world.hosts[i * 9].address;
+        world.add_host(vec![seed]);
+        world.run_for(ms(20));
+    }
+    let took = world.run_until_all_know_all(ms(1_100));
+    world.run_for(s(1) - ms(200));
+    let each = (sent(&world) - before) / 110;
+    println!("10 more: {took:?}, {each} bytes a node");
+    assert!(each < JOIN_BYTES, "{each} bytes a node");
 }
 
 #[test]

@@ -38,3 +38,8 @@ fn told_down(world: &World) -> usize {
 fn told_suspect(world: &World) -> usize {
     world.told_since(peermon_model::Instant::ZERO)[0]
 }
+
+/// A node's counter of this name.
+fn counter(node: &peermon_node::Node, name: &str) -> u64 {
+    node.counters().into_iter().find(|c| c.0 == name).expect("there is such a counter").1
+}
