@@ -86,6 +86,16 @@ impl Expression {
         Ok(Expression { text: text.into(), ast })
     }
 
+    /// The number of which this one is the negative: what is lowest becomes highest. Of a condition it makes nothing that compiles.
+    pub fn negated(self) -> Self {
+        let at = self.ast.at;
+        let node = match self.ast.node {
+            ast::Node::Minus(inner) => inner.node,
+            node => ast::Node::Minus(Box::new(ast::Ast { node, ..self.ast })),
+        };
+        Expression { text: self.text, ast: ast::Ast { node, at, usual: None } }
+    }
+
     /// Compiles it to something that holds or not.
     pub fn condition<V: Vocabulary>(&self, words: &V) -> Result<Condition<V::Key>, Error> {
         let mut checker = Checker::new(&self.text, words);
@@ -162,6 +172,11 @@ impl<K> Measure<K> {
     /// Its value for `row`, finite, in base units (data rates in bytes per second); `None` if it is not known.
     pub fn value<R: Row<K>>(&self, row: &R) -> Option<f64> {
         self.program.number(self.root, row)
+    }
+
+    /// Its value if it is the same for every row: it names no attribute.
+    pub fn constant(&self) -> Option<f64> {
+        self.program.constant_number(self.root)
     }
 
     /// What it is a number of.
