@@ -1,7 +1,7 @@
 //! Expressions about a node of the table.
 
 use crate::words::{Row, Vocabulary, Word, instance};
-use peermon_model::{Instant, MemberState, NodeEntry, Snapshot, Unit, Value, facts, vitals};
+use peermon_model::{Instant, MemberState, NodeEntry, Quantiser, Snapshot, Unit, Value, facts, vitals};
 use std::time::Duration;
 
 /// All states, as they are called.
@@ -36,8 +36,8 @@ pub enum NodeKey {
     Hidden,
     /// `notice.TOPIC`: the text of a notice.
     Notice(Box<str>),
-    /// A built-in vital, by its place in [`vitals::VITALS`].
-    Vital(usize),
+    /// A built-in vital, by its place in [`vitals::VITALS`], and the number of the fact that it is a share of.
+    Vital(usize, Option<u8>),
     /// A fact, by its number on the wire, and its instance.
     Fact(u8, Option<Box<str>>),
     /// A vital of the node's own configuration, in the unit it was first seen with.
@@ -92,7 +92,12 @@ impl Vocabulary for NodeWords {
             return Some((key.clone(), *word));
         }
         if let Some(i) = vitals::VITALS.iter().position(|v| v.attribute.name == name) {
-            return Some((NodeKey::Vital(i), Word::of(&vitals::VITALS[i].attribute)));
+            let v = &vitals::VITALS[i];
+            let scale = match v.quantiser {
+                Quantiser::ShareOf(fact) => facts::find(fact).map(|f| f.code),
+                _ => None,
+            };
+            return Some((NodeKey::Vital(i, scale), Word::of(&v.attribute)));
         }
         if let Some((name, unit)) = self.custom.iter().find(|c| *c.0 == *name) {
             return Some((NodeKey::Custom(name.clone(), *unit), Word::Number(*unit)));
@@ -139,9 +144,11 @@ impl Row<NodeKey> for NodeRow<'_> {
     fn number(&self, key: &NodeKey) -> Option<f64> {
         let (record, seconds) = (&*self.node.record, |d: Duration| Some(d.as_secs_f64()));
         match key {
-            NodeKey::Vital(i) => {
+            NodeKey::Vital(i, scale) => {
                 let v = &vitals::VITALS[*i];
-                v.quantiser.decode(self.node.vitals.code(v.slot), record.scale(&v.quantiser))
+                // As `Record::scale`, by number and not by name.
+                let scale = scale.and_then(|code| self.fact(code, None)?.number());
+                v.quantiser.decode(self.node.vitals.code(v.slot), scale)
             }
             NodeKey::Fact(code, whose) => self.fact(*code, whose.as_deref())?.number(),
             NodeKey::Age => seconds(self.snapshot.age(self.node, self.now)?),
