@@ -71,6 +71,8 @@ pub static FACTS: &[FactKind] = &[
     fact(12, "boot.time", Unit::Seconds, "When it booted, in Unix seconds by its own clock."),
     fact(13, "source", Unit::None, "Where its values come from, if not from the machine itself: replay NAME."),
     fact(14, "peermon.version", Unit::None, "The version of its daemon."),
+    fact(15, "gpu.count", Unit::Count, "GPUs it has."),
+    fact(16, "gpu.mem.total", Unit::Bytes, "Memory of all its GPUs together."),
     fact(20, "label.{}", Unit::None, "A label its administrator gave it."),
     fact(30, "nic.{}.speed", Unit::BitsPerSecond, "A network interface's speed."),
     fact(31, "nic.{}.driver", Unit::None, "A network interface's driver and its version."),

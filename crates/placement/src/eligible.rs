@@ -1,4 +1,4 @@
-use crate::By;
+use crate::{By, Unmet};
 use peermon_model::{Instant, MemberState, NodeEntry, Snapshot};
 use std::fmt;
 use std::time::Duration;
@@ -35,6 +35,10 @@ pub enum Reason {
     SystemCpu(f64),
     /// It does not publish this attribute, or publishes a value that makes no sense.
     Missing(&'static str),
+    /// It does not have what was asked for.
+    Unmet(Unmet),
+    /// It can be used, but none of the numbers to order by is known of it.
+    NoOrder,
     /// It could be used, but others come first.
     NotAmongFirst {
         /// Its place, counted from 1; far behind it is by score alone.
@@ -76,6 +80,8 @@ impl fmt::Display for Reason {
                 SYSTEM_CPU_MAX * 100.0
             ),
             Reason::Missing(name) => write!(f, "it does not publish a usable {name}"),
+            Reason::Unmet(unmet) => unmet.fmt(f),
+            Reason::NoOrder => f.write_str("nothing that it is to be ordered by is known of it"),
             Reason::NotAmongFirst { place, of, n } => write!(f, "usable, but number {place} of {of} and {n} asked for"),
         }
     }
@@ -89,8 +95,8 @@ pub(crate) struct Fitness {
     pub(crate) age: Duration,
 }
 
-/// A node's values if it may be offered, else why not. A value that does not count for `by` may be missing; it is 0 then.
-pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant) -> Result<Fitness, Reason> {
+/// How old a node's values are if it may be offered, else why not.
+pub(crate) fn usable(snapshot: &Snapshot, node: &NodeEntry, now: Instant) -> Result<Duration, Reason> {
     let record = &*node.record;
     if node.hidden {
         return Err(Reason::Hidden);
@@ -106,14 +112,24 @@ pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant)
     if age > limit {
         return Err(Reason::TooOld { age, limit });
     }
-    let vital = |name| record.vital(&node.vitals, name).filter(|v| v.is_finite() && *v >= 0.0);
-    if vital("health") == Some(0.0) {
+    if vital(node, "health") == Some(0.0) {
         return Err(Reason::Unhealthy);
     }
-    if let Some(share) = vital("cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
+    if let Some(share) = vital(node, "cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
         return Err(Reason::SystemCpu(share));
     }
-    let needed = |name, counts: bool| match vital(name) {
+    Ok(age)
+}
+
+/// A vital that makes sense.
+fn vital(node: &NodeEntry, name: &str) -> Option<f64> {
+    node.record.vital(&node.vitals, name).filter(|v| v.is_finite() && *v >= 0.0)
+}
+
+/// A node's values if it may be offered, else why not. A value that does not count for `by` may be missing; it is 0 then.
+pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant) -> Result<Fitness, Reason> {
+    let age = usable(snapshot, node, now)?;
+    let needed = |name, counts: bool| match vital(node, name) {
         None if counts => Err(Reason::Missing(name)),
         value => Ok(value.unwrap_or(0.0)),
     };

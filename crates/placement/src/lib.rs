@@ -24,12 +24,17 @@
 
 mod chance;
 mod eligible;
+pub mod lsf;
+mod order;
 mod rank;
+mod requirements;
 #[cfg(test)]
 mod tests;
 
 pub use eligible::{AGE_MAX_PERIODS, Reason, SYSTEM_CPU_MAX};
-pub use rank::{Chosen, Ranking, rank};
+pub use order::{Order, Ordered, Placed, rank_by};
+pub use rank::{Chosen, Ranking, rank, rank_where};
+pub use requirements::{Label, ParseLabel, Requirements, Unmet, Wanted, bytes};
 
 #[cfg(doc)]
 use peermon_model::Snapshot;

@@ -1,6 +1,6 @@
 use crate::chance::Chance;
 use crate::eligible::{Fitness, judge};
-use crate::{By, Query, Reason};
+use crate::{By, Query, Reason, Wanted};
 use peermon_model::{Instant, Snapshot};
 use std::time::Duration;
 
@@ -78,10 +78,16 @@ struct Candidate {
 /// Ranks the snapshot's nodes as they are at `now`. The same arguments always give the same ranking; another `seed` draws
 /// another lot among equals.
 pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Ranking {
+    rank_where(snapshot, query, &Wanted::default(), now, seed)
+}
+
+/// As [`rank`], of the nodes that have what is wanted.
+pub fn rank_where(snapshot: &Snapshot, query: &Query, wanted: &Wanted, now: Instant, seed: u64) -> Ranking {
     let mut left_out = Vec::new();
     let mut candidates = Vec::new();
     for (index, node) in snapshot.nodes.iter().enumerate() {
-        match judge(snapshot, node, query.by, now) {
+        let judged = judge(snapshot, node, query.by, now);
+        match judged.and_then(|fitness| wanted.met(snapshot, node, now).map(|()| fitness).map_err(Reason::Unmet)) {
             Ok(fitness) => candidates.push(Candidate { index, fitness, score: score(query.by, &fitness), group: None }),
             Err(reason) => left_out.push((index, reason)),
         }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod wanted;
+
 const GB: f64 = 1e9;
 const TAKEN: Instant = Instant::from_millis(100_000);
 
