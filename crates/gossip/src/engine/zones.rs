@@ -251,10 +251,12 @@ impl Engine {
 
     /// A row of another zone came.
     pub(super) fn note_zone_heard(&mut self, now: Instant, z: ZoneIndex, v: Version) {
-        let period = self.period();
-        self.zones.list[z as usize].count_row(now, period);
         let fresh = v.age(self.clock.at(now)) < 3 * self.zone_period(z) + Duration::from_secs(1);
+        let period = self.period();
         let zone = &mut self.zones.list[z as usize];
+        if !zone.stale {
+            zone.count_row(now, period);
+        }
         if !v.newer_than(zone.newest) {
             return;
         }
