@@ -5,6 +5,7 @@ use crate::mailbox::Post;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use peermon_api::{Event, EventSink, EventStream};
 use peermon_model::{Catalogue, Instant, NodeId, Samples, Snapshot};
+use peermon_node::PaceInfo;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,7 +45,7 @@ pub(crate) struct Health {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) incarnation: u32,
-    pub(crate) period: Duration,
+    pub(crate) pace: PaceInfo,
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) links: Vec<LinkHealth>,
@@ -64,7 +65,7 @@ impl Health {
             id,
             name: String::new(),
             incarnation: 0,
-            period: Duration::ZERO,
+            pace: PaceInfo::default(),
             listen: Vec::new(),
             counters: Vec::new(),
             links: Vec::new(),

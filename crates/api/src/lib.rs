@@ -10,7 +10,7 @@ mod view;
 
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use types::*;
-pub use view::{listed, one};
+pub use view::{listed, one, zones};
 
 use peermon_model::{Catalogue, Samples};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub trait Service: Send + Sync {
     fn node(&self, name_or_id: &str) -> Result<NodeView, Error>;
     /// The best nodes for a job, best first.
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error>;
+    /// All zones, the one of the node that answers first, then by name.
+    fn zones(&self) -> Result<Vec<ZoneView>, Error>;
     /// This daemon's health, cost and counters.
     fn status(&self) -> Result<Status, Error>;
     /// Member and record changes from now on.

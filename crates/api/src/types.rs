@@ -51,6 +51,8 @@ pub struct NodeView {
     pub name: String,
     /// Its identity, 64 hexadecimal digits.
     pub id: String,
+    /// Its zone: nodes with a common fate or LAN.
+    pub zone: String,
     /// Where it receives gossip, best first, as `address:port`.
     pub addresses: Vec<String>,
     /// How membership sees it.
@@ -73,6 +75,50 @@ pub struct NodeView {
     /// Whether it is the node that answers.
     #[serde(default)]
     pub this: bool,
+}
+
+/// One zone, as the node that answers knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ZoneView {
+    /// Its label.
+    pub name: String,
+    /// Whether the node that answers is in it.
+    pub this: bool,
+    /// Nothing has come from it for so long that it is cut off, or all of it is down.
+    pub stale: bool,
+    /// How old its newest values are, in seconds; null if none have come yet.
+    pub age_seconds: Option<f64>,
+    /// How often values of each of its nodes come here, in seconds.
+    pub period_seconds: f64,
+    /// Only its relays and best nodes are in the table; `totals` is of all.
+    pub partial: bool,
+    /// Nodes of it in the table that are not down or gone.
+    pub nodes: usize,
+    /// Names of the nodes that pass its values on to other zones.
+    pub relays: Vec<String>,
+    /// What it says of itself; null before it did.
+    pub totals: Option<ZoneTotals>,
+}
+
+/// A whole zone in a few numbers. Sums are over the nodes that are up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ZoneTotals {
+    /// Nodes that are up.
+    pub up: u32,
+    /// Nodes that are down and not yet forgotten.
+    pub down: u32,
+    /// Hardware threads.
+    pub threads: u32,
+    /// GPUs.
+    pub gpus: u32,
+    /// Memory, in bytes.
+    pub mem_total: f64,
+    /// Memory available, in bytes.
+    pub mem_available: f64,
+    /// Share of all threads' time that is not idle, 0 to 1.
+    pub cpu_busy: f64,
 }
 
 /// A short message a node shows to everybody.
@@ -140,6 +186,20 @@ pub struct BestAnswer {
     pub left_out: Vec<LeftOut>,
 }
 
+/// What publishing costs, and what is promised for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PaceView {
+    /// Bytes a second that a node may send to keep the table: the median of all nodes' budgets; null: no limit.
+    pub budget_bytes: Option<f64>,
+    /// Bytes a second that a node is expected to send, with IP and UDP headers.
+    pub cost_bytes: f64,
+    /// Mean age of values that is promised, in seconds.
+    pub age_mean_seconds: f64,
+    /// Age that hardly any value passes, in seconds.
+    pub age_most_seconds: f64,
+}
+
 /// A node that was offered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -188,8 +248,10 @@ pub struct Status {
     pub listen: Vec<String>,
     /// Where its API listens: `http://...` and socket paths.
     pub api: Vec<String>,
-    /// How often it publishes, in seconds.
+    /// How often it publishes, in seconds: longer than it measures if the budget asks for it.
     pub period_seconds: f64,
+    /// What publishing so often costs, and how fresh values are for it.
+    pub pace: PaceView,
     /// Nodes in the table, by state.
     pub nodes: BTreeMap<String, usize>,
     /// Peers it exchanges packets with.

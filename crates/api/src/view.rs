@@ -1,7 +1,7 @@
 //! From the model's types to the ones that faces and tools speak.
 
-use crate::{AttributeView, Error, FactValue, NodeView, NodesQuery, NoticeView, State};
-use peermon_model::{Attribute, Instant, MemberState, NodeEntry, Notice, Snapshot, Value};
+use crate::{AttributeView, Error, FactValue, NodeView, NodesQuery, NoticeView, State, ZoneTotals, ZoneView};
+use peermon_model::{Attribute, Instant, MemberState, NodeEntry, Notice, Snapshot, Value, ZoneEntry};
 use std::collections::BTreeMap;
 
 /// The nodes a query asks for, as seen at `now`, in order of name, then id. Nodes that only listen are not shown.
@@ -40,6 +40,32 @@ pub fn one<'a>(snapshot: &'a Snapshot, text: &str) -> Result<&'a NodeEntry, Erro
     }
 }
 
+/// All zones, the own one first, then by name.
+pub fn zones(snapshot: &Snapshot, now: Instant) -> Vec<ZoneView> {
+    let since = now - snapshot.taken;
+    let up = |n: &&NodeEntry| matches!(n.state, MemberState::Alive | MemberState::Suspect | MemberState::Stale);
+    let view = |z: &ZoneEntry| ZoneView {
+        name: z.name.to_string(),
+        this: z.own,
+        stale: z.stale,
+        age_seconds: z.age.map(|a| (a + since).as_secs_f64()),
+        period_seconds: z.period.as_secs_f64(),
+        partial: z.partial,
+        nodes: snapshot.nodes.iter().filter(up).filter(|n| n.record.zone == z.name && !n.record.listen_only).count(),
+        relays: z.relays.iter().filter_map(|id| Some(snapshot.node(id)?.record.name.to_string())).collect(),
+        totals: z.summary.map(|s| ZoneTotals {
+            up: s.up,
+            down: s.down,
+            threads: s.threads,
+            gpus: s.gpus,
+            mem_total: s.mem_total,
+            mem_available: s.mem_available,
+            cpu_busy: s.cpu_busy,
+        }),
+    };
+    snapshot.zones.iter().map(view).collect()
+}
+
 impl NodeView {
     /// What an entry of a snapshot looks like at `now`. Numbers that are not finite are left out, since JSON has none.
     pub fn of(entry: &NodeEntry, snapshot: &Snapshot, now: Instant) -> NodeView {
@@ -49,6 +75,7 @@ impl NodeView {
         NodeView {
             name: r.name.to_string(),
             id: r.id.to_string(),
+            zone: r.zone.to_string(),
             addresses: r.addresses.iter().map(ToString::to_string).collect(),
             state: entry.state.into(),
             state_seconds: (entry.in_state + (now - snapshot.taken)).as_secs_f64(),

@@ -3,7 +3,7 @@ use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
     BestAnswer, BestQuery, By, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, Service,
-    Status,
+    Status, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,10 @@ impl Service for Client {
             By::Both => "both",
         };
         self.get(&format!("/api/v1/best?n={n}&by={by}&cpu_delta={cpu_delta}&mem_delta={mem_delta}&explain={explain}"))
+    }
+
+    fn zones(&self) -> Result<Vec<ZoneView>, Error> {
+        self.get("/api/v1/zones")
     }
 
     fn status(&self) -> Result<Status, Error> {

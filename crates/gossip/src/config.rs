@@ -51,7 +51,7 @@ impl Default for Config {
             discovery: true,
             families: (true, true),
             rate_max: 256e3,
-            members_full: 5_000,
+            members_full: peermon_model::limits::MEMBERS_FULL,
             members_max: limits::MEMBERS_MAX,
             hide_after: Duration::from_secs(600),
             remove_after: Duration::from_secs(24 * 3600),

@@ -20,6 +20,9 @@ pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 64;
 pub const LABELS_MAX: usize = 8;
 /// Members a table holds at most, unless configured otherwise: twice the flat scale the protocol was tried at.
 pub const MEMBERS_MAX: usize = 20_000;
+/// Nodes in all zones up to which zones tell each other of every one, unless configured otherwise: beyond it, what other zones'
+/// rows cost shows.
+pub const MEMBERS_FULL: usize = 5_000;
 /// Nodes of a zone that pass its rows to other zones: one may fail, and a second one while it is being replaced.
 pub const RELAYS: usize = 3;
 /// Zones a table knows at most: each costs a summary of some 40 bytes now and then.

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn commands_that_print_data_have_json() {
-        for name in ["nodes", "show", "best", "status", "events", "invite"] {
+        for name in ["nodes", "show", "best", "status", "zones", "events", "invite"] {
             let all = Cli::command();
             let command = all.find_subcommand(name).expect(name);
             assert!(command.get_arguments().any(|a| a.get_long() == Some("json")), "{name} has no --json");

@@ -45,6 +45,7 @@ fn node(number: u8, name: &str, state: State, age: Option<f64>, source: Option<&
     }
     NodeView {
         name: name.to_string(),
+        zone: "here".to_string(),
         id: format!("{number:02x}").repeat(32),
         addresses: vec![format!("127.0.0.1:4000{number}")],
         state,
@@ -150,6 +151,29 @@ impl Service for Fake {
         Ok(BestAnswer { best, left_out })
     }
 
+    fn zones(&self) -> Result<Vec<ZoneView>, Error> {
+        let zone = |name: &str, this: bool| ZoneView {
+            name: name.into(),
+            this,
+            stale: !this,
+            age_seconds: Some(if this { 0.4 } else { 75.0 }),
+            period_seconds: 1.0,
+            partial: !this,
+            nodes: if this { 3 } else { 2 },
+            relays: if this { vec!["here-1".into(), "here-2".into()] } else { vec!["there-1".into()] },
+            totals: (!this).then_some(ZoneTotals {
+                up: 20,
+                down: 1,
+                threads: 640,
+                gpus: 8,
+                mem_total: 5e12,
+                mem_available: 3e12,
+                cpu_busy: 0.35,
+            }),
+        };
+        Ok(vec![zone("here", true), zone("rack-7", false)])
+    }
+
     fn status(&self) -> Result<Status, Error> {
         Ok(Status {
             name: "here-1".to_string(),
@@ -160,6 +184,7 @@ impl Service for Fake {
             listen: vec!["127.0.0.1:40001".to_string()],
             api: vec!["/run/peermon/peermon.sock".to_string(), "http://127.0.0.1:19811".to_string()],
             period_seconds: 1.0,
+            pace: PaceView { budget_bytes: Some(32_000.0), cost_bytes: 2_400.0, age_mean_seconds: 0.52, age_most_seconds: 1.04 },
             nodes: BTreeMap::from([("alive".to_string(), 3), ("suspect".to_string(), 1), ("down".to_string(), 1)]),
             links: vec![
                 LinkView {

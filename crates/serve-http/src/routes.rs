@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use peermon_api::{
     AttributeView, BestAnswer, BestQuery, Error, Event, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView,
-    NodesQuery, Status,
+    NodesQuery, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -125,6 +125,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(nodes))
         .routes(routes!(node))
         .routes(routes!(best))
+        .routes(routes!(zones))
         .routes(routes!(status))
         .routes(routes!(follow))
         .routes(routes!(attributes))
@@ -188,6 +189,14 @@ async fn node(State(app): Shared, path: Result<Path<String>, PathRejection>) -> 
 async fn best(State(app): Shared, uri: Uri) -> Answer {
     let q = query::best(&uri)?;
     app.json(move |s| s.best(&q)).await
+}
+
+/// All zones, the one of the node that answers first.
+#[utoipa::path(get, path = "/api/v1/zones", responses(
+    (status = 200, description = "The zones", body = Vec<ZoneView>),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn zones(State(app): Shared) -> Answer {
+    app.json(|s| s.zones()).await
 }
 
 /// This daemon's health, cost and counters.

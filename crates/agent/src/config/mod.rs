@@ -23,7 +23,7 @@ pub use sample::sample;
 pub use seed::Seed;
 pub use tables::OwnVital;
 
-use peermon_model::{AllowList, Facts, NodeName, Notice, Value, limits};
+use peermon_model::{AllowList, Facts, NodeName, Notice, Value, ZoneName, limits};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -42,6 +42,8 @@ pub const DISCOVERY_GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 2
 pub struct Config {
     /// The node's label; `None`: the host name.
     pub name: Option<NodeName>,
+    /// Its zone.
+    pub zone: ZoneName,
     /// Where keys, the incarnation and known peers are kept.
     pub state_dir: PathBuf,
     /// How often vitals are published.
@@ -90,6 +92,8 @@ pub struct Gossip {
     pub allow: AllowList,
     /// Bytes per second that rows may take.
     pub rate_max: f64,
+    /// Nodes up to which zones tell each other of all.
+    pub members_full: usize,
     /// Most members in the table.
     pub members_max: usize,
     /// A node that is down or gone for so long is hidden.
@@ -181,6 +185,7 @@ impl Config {
     pub fn defaults(places: &Places) -> Self {
         Config {
             name: None,
+            zone: ZoneName::default(),
             state_dir: places.state_dir.clone(),
             period: Duration::from_secs(1),
             budget: 32_000,
@@ -194,6 +199,7 @@ impl Config {
                 advertise: Vec::new(),
                 allow: AllowList::default(),
                 rate_max: 256_000.0,
+                members_full: limits::MEMBERS_FULL,
                 members_max: limits::MEMBERS_MAX,
                 hide_after: Duration::from_mins(10),
                 remove_after: Duration::from_hours(24),

@@ -77,6 +77,19 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "zone",
+        help: "The zone this node belongs to: nodes of one LAN, rack or site. Zones gossip inside, and a few of their nodes, chosen\n\
+               by themselves, pass the values on to the others; a zone that is cut off shows as stale, not as down. Rules as for\n\
+               `name`. Two zones are worth it where the line between them is slow, dear or at times cut.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(c.zone.as_str()),
+        put: |c, i| {
+            c.zone = i.text()?.parse().map_err(|e| format!("is wrong: {e}"))?;
+            Ok(())
+        },
+    },
+    Opt {
         key: "state_dir",
         help: "Directory for the node's key, the cluster keys, the incarnation and known peers. It is private (mode 0700) and\n\
                belongs to one daemon; a copy of it on another machine makes that machine give up its identity.\n\
@@ -230,6 +243,18 @@ pub static OPTIONS: &[Opt] = &[
         show: |c| quoted(&show_size(c.gossip.rate_max)),
         put: |c, i| {
             c.gossip.rate_max = i.size(&RATES)?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "gossip.members_full",
+        help: "Nodes of all zones together up to which zones tell each other of every node. Beyond it each zone tells the others of\n\
+               its relays and best nodes and of its totals. 2 to 100000; the same on all nodes. It matters with zones only.",
+        reloads: false,
+        example: None,
+        show: |c| c.gossip.members_full.to_string(),
+        put: |c, i| {
+            c.gossip.members_full = i.whole(&(2..=100_000))? as usize;
             Ok(())
         },
     },

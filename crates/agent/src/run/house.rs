@@ -165,7 +165,7 @@ impl Loop {
             id: self.id,
             name: self.config.node_name().to_string(),
             incarnation: self.incarnation.0,
-            period: self.node.pace().period,
+            pace: self.node.pace(),
             listen: self.sockets.bound(),
             counters: self.counters(),
             links: links.collect(),

@@ -8,7 +8,7 @@ use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
     BestAnswer, BestQuery, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery,
-    Service, Status,
+    Service, Status, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Samples, Snapshot};
 use std::net::SocketAddr;
@@ -55,6 +55,10 @@ impl Service for Answers {
 
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
         best::answer(&self.snapshot(), query, clock::now(), crate::state::random())
+    }
+
+    fn zones(&self) -> Result<Vec<ZoneView>, Error> {
+        Ok(peermon_api::zones(&self.snapshot(), clock::now()))
     }
 
     fn status(&self) -> Result<Status, Error> {

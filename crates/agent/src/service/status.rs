@@ -1,5 +1,5 @@
 use crate::shared::Shared;
-use peermon_api::{CollectorView, LinkView, State, Status};
+use peermon_api::{CollectorView, LinkView, PaceView, State, Status};
 use peermon_model::{Instant, MemberState};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,7 +31,13 @@ pub(super) fn of(shared: &Shared, now: Instant) -> Status {
         uptime_seconds: (now - shared.started).as_secs_f64(),
         listen: health.listen.iter().map(ToString::to_string).collect(),
         api: shared.api.load().to_vec(),
-        period_seconds: health.period.as_secs_f64(),
+        period_seconds: health.pace.period.as_secs_f64(),
+        pace: PaceView {
+            budget_bytes: health.pace.budget,
+            cost_bytes: health.pace.cost,
+            age_mean_seconds: health.pace.age_mean.as_secs_f64(),
+            age_most_seconds: health.pace.age_most.as_secs_f64(),
+        },
         nodes: nodes.collect(),
         links: health
             .links

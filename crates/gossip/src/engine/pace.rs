@@ -28,7 +28,7 @@ impl Default for Bands {
 }
 
 /// What publishing costs now, and what is promised for it.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct PaceInfo {
     /// How often rows are published now.
     pub period: Duration,

@@ -12,6 +12,7 @@ mod man;
 mod nodes;
 mod show;
 mod status;
+mod zones;
 
 use crate::Failure;
 use crate::cli::Place;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Best(best::Args),
     Status(status::Args),
+    Zones(zones::Args),
     Key(key::Args),
     Events(events::Args),
     Completions(completions::Args),
@@ -48,6 +50,7 @@ impl Command {
             Command::Show(args) => show::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
             Command::Status(args) => status::run(&args, &connect(place)?, output),
+            Command::Zones(args) => zones::run(&args, &connect(place)?, output),
             Command::Key(args) => key::run(&args, &connect(place)?, output),
             Command::Events(args) => events::run(&args, &connect(place)?, output),
             Command::Completions(args) => completions::run(&args, output),

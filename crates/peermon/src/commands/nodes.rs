@@ -85,6 +85,10 @@ pub(crate) fn print(nodes: &[NodeView], out: &mut dyn Write, screen: Screen) -> 
         // The id is what tells nodes of one name apart.
         Column::text("ID", if twice.is_empty() { 100 } else { 239 }),
     ];
+    let zoned = nodes.iter().any(|n| n.zone != nodes[0].zone);
+    if zoned {
+        columns.insert(2, Column::text("ZONE", 238).shrinks_to(8));
+    }
     if foreign {
         columns.push(Column::text("SOURCE", 220).shrinks_to(10));
     }
@@ -111,6 +115,9 @@ pub(crate) fn print(nodes: &[NodeView], out: &mut dyn Write, screen: Screen) -> 
             Cell::known(n.addresses.first(), Clone::clone),
             Cell::new(n.id.get(..8).unwrap_or(&n.id)),
         ];
+        if zoned {
+            row.insert(2, Cell::new(&n.zone));
+        }
         if foreign {
             row.push(Cell::new(source(n).unwrap_or("measured")));
         }

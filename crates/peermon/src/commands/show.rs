@@ -38,6 +38,7 @@ fn head(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
     let values = n.age_seconds.map_or("none have come yet".to_string(), |a| format!("{} old", age(a)));
     let mut lines = vec![
         ("id", n.id.clone()),
+        ("zone", n.zone.clone()),
         ("addresses", addresses),
         ("values", format!("{values}, published every {}", seconds(n.period_seconds))),
         ("incarnation", n.incarnation.to_string()),

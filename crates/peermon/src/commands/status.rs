@@ -1,5 +1,5 @@
 use crate::Failure;
-use crate::output::{Cell, Column, Output, Table, age, bytes, seconds};
+use crate::output::{Cell, Column, Output, Table, age, bytes, rate, seconds};
 use owo_colors::Style;
 use peermon_api::{Service, Status};
 
@@ -40,7 +40,7 @@ fn summary(s: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     ))?;
     let or_none = |list: &[String]| if list.is_empty() { "nowhere".to_string() } else { list.join(", ") };
     // In the order of states, not of names.
-    let known = ["alive", "suspect", "down", "left"];
+    let known = ["alive", "suspect", "stale", "down", "left"];
     let others = s.nodes.keys().map(String::as_str).filter(|k| !known.contains(k));
     let states = known.into_iter().chain(others).filter_map(|k| Some((k, *s.nodes.get(k)?))).filter(|(_, n)| *n > 0);
     let nodes: Vec<_> = states.map(|(k, n)| format!("{n} {k}")).collect();
@@ -53,6 +53,10 @@ fn summary(s: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     let clock = if s.clock_locked { "in step" } else { "not in step yet" };
     output.entry("id", &s.id)?;
     output.entry("gossip", &format!("at {}, every {}", or_none(&s.listen), seconds(s.period_seconds)))?;
+    let of = s.pace.budget_bytes.map_or("no limit".to_string(), |b| format!("a budget of {}", rate(b)));
+    output.entry("traffic", &format!("about {} to keep the table, of {of}", rate(s.pace.cost_bytes)))?;
+    let (mean, most) = (age(s.pace.age_mean_seconds), age(s.pace.age_most_seconds));
+    output.entry("promised", &format!("values {mean} old on average, {most} at most, as long as nothing is lost"))?;
     output.entry("api", &or_none(&s.api))?;
     output.entry("nodes", &if nodes.is_empty() { "none".to_string() } else { nodes.join(", ") })?;
     output.entry("ages", &ages)?;

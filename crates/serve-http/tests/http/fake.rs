@@ -40,6 +40,7 @@ pub(crate) fn node(name: &str, digit: char, state: State) -> NodeView {
     NodeView {
         name: name.into(),
         id: digit.to_string().repeat(64),
+        zone: "default".into(),
         addresses: vec!["10.0.0.1:19810".into()],
         state,
         state_seconds: 12.5,
@@ -154,6 +155,29 @@ impl Service for Fake {
         Ok(BestAnswer { best: best.collect(), left_out })
     }
 
+    fn zones(&self) -> Result<Vec<ZoneView>, Error> {
+        let zone = |name: &str, this: bool| ZoneView {
+            name: name.into(),
+            this,
+            stale: !this,
+            age_seconds: Some(if this { 0.4 } else { 75.0 }),
+            period_seconds: 1.0,
+            partial: !this,
+            nodes: if this { 3 } else { 2 },
+            relays: if this { vec!["here-1".into(), "here-2".into()] } else { vec!["there-1".into()] },
+            totals: (!this).then_some(ZoneTotals {
+                up: 20,
+                down: 1,
+                threads: 640,
+                gpus: 8,
+                mem_total: 5e12,
+                mem_available: 3e12,
+                cpu_busy: 0.35,
+            }),
+        };
+        Ok(vec![zone("here", true), zone("rack-7", false)])
+    }
+
     fn status(&self) -> Result<Status, Error> {
         Ok(Status {
             name: "alpha".into(),
@@ -164,6 +188,7 @@ impl Service for Fake {
             listen: vec!["10.0.0.1:19810".into()],
             api: vec!["http://127.0.0.1:19811".into()],
             period_seconds: 1.0,
+            pace: PaceView { budget_bytes: Some(32_000.0), cost_bytes: 2_400.0, age_mean_seconds: 0.52, age_most_seconds: 1.04 },
             nodes: BTreeMap::from([("alive".into(), 2), ("down".into(), 1)]),
             links: vec![LinkView {
                 name: "beta".into(),

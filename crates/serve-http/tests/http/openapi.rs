@@ -16,6 +16,7 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/nodes/{node}", "/api/v1/nodes/alpha"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("get", "/api/v1/status", "/api/v1/status"),
+    ("get", "/api/v1/zones", "/api/v1/zones"),
     ("get", "/healthz", "/healthz"),
     ("get", "/metrics", "/metrics"),
     ("get", "/metrics/cluster", "/metrics/cluster"),

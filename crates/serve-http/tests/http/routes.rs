@@ -46,7 +46,8 @@ fn status_keys_and_attributes() {
     let r = run();
     assert_eq!(r.tcp.get("/api/v1/nodes/nobody").status, 404);
     let mut of_daemon = r.fake.status().unwrap();
-    of_daemon.counters.extend([("http.requests".to_string(), 2), ("http.refused.not_found".to_string(), 1)]);
+    of_daemon.counters.extend([("http.requests".to_string(), 3), ("http.refused.not_found".to_string(), 1)]);
+    assert_eq!(body::<Vec<ZoneView>>(&r.tcp.get("/api/v1/zones")), r.fake.zones().expect("it has zones"));
     assert_eq!(body::<Status>(&r.tcp.get("/api/v1/status")), of_daemon, "with what this face counts itself");
     assert_eq!(body::<Vec<KeyView>>(&r.tcp.get("/api/v1/keys")), r.fake.keys().unwrap());
     let attributes: Vec<AttributeView> = body(&r.tcp.get("/api/v1/attributes"));
