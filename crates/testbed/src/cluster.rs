@@ -43,6 +43,21 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// LANs with a daemon on each host; those of each LAN are the zone `lan-N`, and the first host of all is everybody's seed.
+    ///
+    /// # Errors
+    /// As [`Testbed::lans`] and [`Daemon::start`].
+    pub fn lans(binary: &str, sizes: &[usize]) -> Result<Cluster> {
+        let (bed, directory) = (Testbed::lans(sizes)?, Directory::new()?);
+        let mut cluster = Cluster { daemons: Vec::new(), bed, directory, binary: binary.into() };
+        let lans = sizes.iter().enumerate().flat_map(|(lan, size)| std::iter::repeat_n(lan, *size));
+        for (i, lan) in lans.enumerate() {
+            let spec = cluster.spec(i);
+            cluster.add(Spec { config: format!("{}zone = \"lan-{lan}\"\n", spec.config), ..spec })?;
+        }
+        Ok(cluster)
+    }
+
     /// What the daemon of host `i` is told unless a test wants otherwise: it is `node-{i + 1}`, without discovery, and the first
     /// host is everybody's seed.
     pub fn spec(&self, i: usize) -> Spec {

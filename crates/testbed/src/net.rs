@@ -18,12 +18,14 @@ pub enum Family {
     V6Only,
 }
 
-/// One switch and some hosts on it. Only one exists on a machine at a time: they would steal each other's processor time, and
+/// One switch and some hosts on it, or several LANs and routers between them. Only one exists on a machine at a time: they would steal each other's processor time, and
 /// what is measured here is seconds. Dropping it removes everything.
 #[derive(Debug)]
 pub struct Testbed {
     name: String,
     hosts: Vec<Host>,
+    /// Namespaces of the switches, one a LAN; with several, each routes for its LAN.
+    switches: Vec<String>,
     impairments: Vec<Impairment>,
     /// Held while the test bed exists; the kernel lets go of it however the process ends.
     _turn: File,
@@ -34,6 +36,8 @@ pub struct Testbed {
 pub struct Host {
     namespace: String,
     index: u8,
+    /// Which LAN it is on, and the third byte of its IPv4 address.
+    lan: u8,
     family: Family,
 }
 
@@ -44,12 +48,14 @@ const TRIAL_RULES: &str = "add table inet t; add chain inet t i { type filter ho
 
 /// Most hosts on one switch: they are numbered in one byte of their addresses.
 const HOSTS_MAX: usize = 250;
+/// A router's interface to the others.
+const UPLINK: &str = "up0";
 
 impl Host {
-    /// Its first address: 10.77.0.N, or fd77::N if it has no IPv4.
+    /// Its first address: 10.77.LAN.N, or fd77::N if it has no IPv4.
     pub fn address(&self) -> IpAddr {
         match self.family {
-            Family::Both => Ipv4Addr::new(10, 77, 0, self.index).into(),
+            Family::Both => Ipv4Addr::new(10, 77, self.lan, self.index).into(),
             Family::V6Only => self.address_v6().into(),
         }
     }
@@ -102,7 +108,7 @@ impl Testbed {
         for (program, package) in [("ip", "iproute2"), ("nft", "nftables"), ("tc", "iproute2")] {
             find(program).map_err(|_| format!("no program {program} here: apt-get install {package}"))?;
         }
-        let one = Host { namespace: format!("{}-try", unique_name()), index: 1, family: Family::Both };
+        let one = Host { namespace: format!("{}-try", unique_name()), index: 1, lan: 0, family: Family::Both };
         let tried = ip(&["netns", "add", &one.namespace])
             .and_then(|()| one.run(&["ip", "link", "add", "br0", "type", "bridge"]))
             .and_then(|_| one.load_rules(TRIAL_RULES));
@@ -116,22 +122,93 @@ impl Testbed {
     /// If the kernel or a tool refuses.
     pub fn new(count: usize, family: Family) -> Result<Testbed> {
         ensure!(count <= HOSTS_MAX, "{count} hosts are more than {HOSTS_MAX}");
+        let mut bed = Testbed::empty()?;
+        bed.add_lan(count, family)?;
+        Ok(bed)
+    }
+
+    /// LANs with so many hosts each, IPv4 alone, and between them a network of routers, one a LAN.
+    ///
+    /// # Errors
+    /// As [`Testbed::new`].
+    pub fn lans(sizes: &[usize]) -> Result<Testbed> {
+        let count: usize = sizes.iter().sum();
+        ensure!(count <= HOSTS_MAX, "{count} hosts are more than {HOSTS_MAX}");
+        let mut bed = Testbed::empty()?;
+        let core = bed.add_switch("core")?;
+        for (lan, size) in sizes.iter().enumerate() {
+            bed.add_lan(*size, Family::Both)?;
+            let router = bed.switches[lan + 1].clone();
+            in_namespace(&router, &["address", "add", &format!("10.77.{lan}.254/24"), "dev", "br0"])?;
+            let port = format!("lan{lan}");
+            in_namespace(&core, &["link", "add", &port, "type", "veth", "peer", "name", UPLINK, "netns", &router])?;
+            in_namespace(&core, &["link", "set", &port, "master", "br0", "up"])?;
+            in_namespace(&router, &["address", "add", &format!("10.78.0.{}/24", lan + 1), "dev", UPLINK])?;
+            let forward = Host { namespace: router, index: 0, lan: lan as u8, family: Family::Both };
+            forward.run(&["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])?;
+            for host in bed.hosts.iter().filter(|h| usize::from(h.lan) == lan) {
+                let gateway = format!("10.77.{lan}.254");
+                in_namespace(&host.namespace, &["route", "replace", "default", "via", &gateway])?;
+            }
+        }
+        // the first switch is the core: those of the LANs follow
+        for lan in 0..sizes.len() {
+            bed.rejoin(lan)?;
+        }
+        Ok(bed)
+    }
+
+    /// Takes the line of a LAN's router to the others down.
+    ///
+    /// # Errors
+    /// If `ip` refuses.
+    pub fn isolate(&mut self, lan: usize) -> Result<()> {
+        in_namespace(&self.switches[lan + 1], &["link", "set", UPLINK, "down"])
+    }
+
+    /// Takes it up again.
+    ///
+    /// # Errors
+    /// As [`Testbed::isolate`].
+    pub fn rejoin(&mut self, lan: usize) -> Result<()> {
+        let router = &self.switches[lan + 1];
+        in_namespace(router, &["link", "set", UPLINK, "up"])?;
+        for other in (0..self.switches.len() - 1).filter(|other| *other != lan) {
+            let (to, via) = (format!("10.77.{other}.0/24"), format!("10.78.0.{}", other + 1));
+            in_namespace(router, &["route", "replace", &to, "via", &via])?;
+        }
+        Ok(())
+    }
+
+    fn empty() -> Result<Testbed> {
         let turn = turn()?;
         remove_leftovers();
-        let mut bed = Testbed { name: unique_name(), hosts: Vec::new(), impairments: Vec::new(), _turn: turn };
-        let switch = bed.switch();
+        let (name, hosts, switches, impairments) = (unique_name(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Testbed { name, hosts, switches, impairments, _turn: turn })
+    }
+
+    fn add_switch(&mut self, suffix: &str) -> Result<String> {
+        let switch = format!("{}-{suffix}", self.name);
         ip(&["netns", "add", &switch])?;
+        self.switches.push(switch.clone());
         // No multicast snooping: without a router that asks, a switch would forget who wants to hear what.
         in_namespace(&switch, &["link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         in_namespace(&switch, &["link", "set", "br0", "up"])?;
-        for index in 1..=count as u8 {
-            let host = Host { namespace: format!("{}-{index}", bed.name), index, family };
+        Ok(switch)
+    }
+
+    fn add_lan(&mut self, count: usize, family: Family) -> Result<()> {
+        let lan = self.switches.len().saturating_sub(1) as u8;
+        let switch = self.add_switch(&format!("sw{lan}"))?;
+        let first = self.hosts.len() + 1;
+        for index in (first..first + count).map(|i| i as u8) {
+            let host = Host { namespace: format!("{}-{index}", self.name), index, lan, family };
             ip(&["netns", "add", &host.namespace])?;
-            bed.hosts.push(host.clone());
-            bed.impairments.push(Impairment::default());
+            self.hosts.push(host.clone());
+            self.impairments.push(Impairment::default());
             connect(&switch, &host)?;
         }
-        Ok(bed)
+        Ok(())
     }
 
     /// Its hosts, in order.
@@ -214,15 +291,11 @@ impl Testbed {
             }
         }
     }
-
-    fn switch(&self) -> String {
-        format!("{}-sw", self.name)
-    }
 }
 
 impl Drop for Testbed {
     fn drop(&mut self) {
-        for namespace in self.hosts.iter().map(|h| h.namespace.clone()).chain([self.switch()]) {
+        for namespace in self.hosts.iter().map(|h| h.namespace.clone()).chain(self.switches.clone()) {
             remove_namespace(&namespace);
         }
     }
@@ -235,7 +308,7 @@ fn connect(switch: &str, host: &Host) -> Result<()> {
     in_namespace(switch, &["link", "set", &port, "master", "br0", "up"])?;
     in_namespace(name, &["link", "set", "lo", "up"])?;
     if host.family == Family::Both {
-        in_namespace(name, &["address", "add", &format!("10.77.0.{}/24", host.index), "dev", "eth0"])?;
+        in_namespace(name, &["address", "add", &format!("10.77.{}.{}/24", host.lan, host.index), "dev", "eth0"])?;
     }
     take_up(host)
 }

@@ -167,6 +167,18 @@ fn what_happens_in_a_zone_is_known_in_the_others() {
     world.crash(plain);
     let took = world.run_until(s(4), "down", |w| w.views_of(plain).iter().all(|v| *v == Down));
     println!("down: known after {took:?}");
+    // a relay that comes back, with a seed elsewhere
+    let relay = relays[0];
+    world.crash(relay);
+    world.run_for(s(10));
+    let seeds = vec![world.hosts[0].address];
+    world.template.zone = "b".parse().expect("a name");
+    world.start(relay, seeds);
+    let took = world.run_until(s(5), "the relay is back", |w| {
+        w.views_of(relay).iter().all(|v| *v == Alive)
+            && w.hosts[relay].node.as_ref().expect("it runs").engine().states().filter(|h| h.state == Alive).count() == 29
+    });
+    println!("a relay is back: all know it after {took:?}");
     // it moves
     world.run_for(s(3));
     world.template.zone = "c".parse().expect("a name");
