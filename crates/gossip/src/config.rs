@@ -116,6 +116,8 @@ pub(crate) mod constants {
     /// Periods without a row after which a node is down whatever anybody says; the second number while this node itself
     /// has been stalled.
     pub(crate) const BACKSTOP: (u32, u32) = (5, 12);
+    /// Periods for which a newcomer that was not heard yet is not accused.
+    pub(crate) const NEWCOMER: u32 = 1;
     /// Timers this late mean that this node itself was stopped: it accuses nobody in that wave.
     pub(crate) const LATE: Duration = Duration::from_millis(100);
     /// Clock error beyond which waves are not aligned.
@@ -166,7 +168,7 @@ pub(crate) mod constants {
     pub(crate) const COOKIE_SLOT: Duration = Duration::from_secs(30);
     /// A joiner opens links to its neighbours once no record has come for this long, or after the second one: with a part of the
     /// table its neighbours are wrong ones, each of whom would be told all that comes.
-    pub(crate) const SETTLE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(1_000));
+    pub(crate) const SETTLE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
     /// Interval between two announcements on the discovery group.
     pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
     /// Rows from further in the future than this many ticks are refused.

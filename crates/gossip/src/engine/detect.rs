@@ -59,6 +59,11 @@ impl Engine {
         if now < self.stalled_until || self.is_cut_off(now) || self.config.listen_only {
             return;
         }
+        // a newcomer whose table comes slowly does not know its neighbours yet
+        let (ever_heard, since) = (self.link(l).ever_heard, self.members.at(h).since);
+        if !ever_heard && now - since < c::NEWCOMER * self.period() {
+            return;
+        }
         let link = self.link(l);
         link.silent_waves = (link.silent_waves + 1).min(2);
         let phase = link.silent_waves;
