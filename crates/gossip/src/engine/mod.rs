@@ -438,10 +438,6 @@ impl Engine {
         if let Some(h) = member {
             link.bind(h, self.members.at(h).zone);
         }
-        // nobody knows yet which way their rows will come
-        for (h, _) in self.members.iter().filter(|(_, m)| m.is_up() && m.version == Version::NONE) {
-            link.eager.set(h);
-        }
         self.links[slot] = Some(link);
         Some(slot)
     }

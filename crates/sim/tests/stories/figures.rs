@@ -25,7 +25,7 @@ fn the_first_wave_tells_everybody_values() {
             let table = w.hosts[i].node.as_ref().expect("it runs").snapshot(w.local(i));
             table.nodes.iter().filter(|n| n.vitals.code(mem) != peermon_model::quantity::ABSENT).count() == w.hosts.len()
         };
-        let took = world.run_until(ms(1_100), "all have all values", |w| w.running().all(|i| told(w, i)));
+        let took = world.run_until(ms(1_200), "all have all values", |w| w.running().all(|i| told(w, i)));
         println!("seed {seed}: all have all values after {took:?}");
     }
 }
