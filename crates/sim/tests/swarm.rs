@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seeds that failed once.
-const FAILED_ONCE: &[u64] = &[4, 21, 129, 200, 2_077_900_030, 2_077_900_068, 2_077_900_322, 2_077_900_457];
+const FAILED_ONCE: &[u64] = &[4, 21, 129, 200, 2_077_900_030, 2_077_900_068, 2_077_900_127, 2_077_900_322, 2_077_900_457];
 /// For how long new seeds are begun.
 const NEW_SEEDS: Duration = Duration::from_secs(60);
 /// New seeds of one day, far more than a minute tries.

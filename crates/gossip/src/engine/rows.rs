@@ -274,7 +274,11 @@ impl Engine {
         let (version, parent) = (m.version, m.parent);
         for _ in 0..tries {
             let mut l = links[self.rng.below(links.len())];
-            if l == parent as usize {
+            // rather not whom they should come from, nor who wants them from here
+            for _ in 0..links.len() {
+                if l != parent as usize && !self.link(l).eager.get(o) {
+                    break;
+                }
                 l = links[self.rng.below(links.len())];
             }
             self.counters.grafts += 1;

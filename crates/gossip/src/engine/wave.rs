@@ -256,7 +256,10 @@ impl Engine {
         }
         let here: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && m.parent == l as u8).map(|(h, _)| h).collect();
         for o in here {
-            let to = others[self.rng.below(others.len())];
+            // whoever wants them from here would wait for them in vain, as this node would
+            let apart: Vec<usize> = others.iter().copied().filter(|l| !self.link(*l).eager.get(o)).collect();
+            let from = if apart.is_empty() { &others } else { &apart };
+            let to = from[self.rng.below(from.len())];
             let version = self.members.at(o).version;
             self.link(to).grafts.push((o, version));
             self.link(to).flush_by(now + c::HOLD_URGENT);
