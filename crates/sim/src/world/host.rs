@@ -2,7 +2,7 @@ use super::World;
 use crate::clock::HostClock;
 use crate::machine::Machine;
 use peermon_gossip::Version;
-use peermon_model::{Facts, Incarnation, Instant, MemberState, NodeId, Value};
+use peermon_model::{Facts, Incarnation, Instant, MemberState, NodeId, Value, ZoneName};
 use peermon_node::{Identity, Node};
 use peermon_trust::{ClusterKey, Keyring, NodeKey};
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +18,8 @@ pub struct Host {
     pub address: SocketAddr,
     /// Its identity.
     pub id: NodeId,
+    /// The zone it is told to be in at its next start.
+    pub zone: ZoneName,
     /// Bytes sent, with IP and UDP headers.
     pub tx_bytes: u64,
     /// Datagrams sent.
@@ -126,6 +128,7 @@ impl World {
             node: None,
             address: address(i),
             id,
+            zone: self.template.zone.clone(),
             tx_bytes: 0,
             tx_datagrams: 0,
             rx_bytes: 0,
@@ -156,6 +159,7 @@ impl World {
         facts.put("mem.total", None, Value::Number(64e9));
         facts.put("cpu.threads", None, Value::Number(16.0));
         config.facts = facts;
+        config.zone = self.hosts[i].zone.clone();
         config.name = format!("node-{i}").parse().expect("a name");
         config.addresses = vec![self.hosts[i].address];
         config.seeds = seeds;

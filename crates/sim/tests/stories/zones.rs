@@ -160,7 +160,6 @@ fn what_happens_in_a_zone_is_known_in_the_others() {
     println!("left: known after {took:?}");
     world.run_for(s(3));
     let seeds = vec![world.hosts[0].address];
-    world.template.zone = "b".parse().expect("a name");
     world.start(plain, seeds);
     let took = world.run_until_all_know_all(s(4));
     println!("back, its seed in another zone: all know all after {took:?}");
@@ -172,7 +171,6 @@ fn what_happens_in_a_zone_is_known_in_the_others() {
     world.crash(relay);
     world.run_for(s(10));
     let seeds = vec![world.hosts[0].address];
-    world.template.zone = "b".parse().expect("a name");
     world.start(relay, seeds);
     let took = world.run_until(s(5), "the relay is back", |w| {
         w.views_of(relay).iter().all(|v| *v == Alive)
@@ -181,7 +179,7 @@ fn what_happens_in_a_zone_is_known_in_the_others() {
     println!("a relay is back: all know it after {took:?}");
     // it moves
     world.run_for(s(3));
-    world.template.zone = "c".parse().expect("a name");
+    world.hosts[plain].zone = "c".parse().expect("a name");
     let seeds = vec![world.hosts[plain + 1].address];
     world.start(plain, seeds);
     let took = world.run_until_all_know_all(s(4));
