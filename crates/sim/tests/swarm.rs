@@ -281,6 +281,13 @@ impl Plot {
         self.tell(w, || format!("all know all after {took:?}"));
         w.run_for(Duration::from_secs(5));
         assert!(w.all_know_all(), "it stays so");
+        if self.tells {
+            // what the check of ages below will see
+            for _ in 0..30 {
+                w.run_for(Duration::from_millis(100));
+                self.tell(w, || w.oldest());
+            }
+        }
         let running = w.running().count();
         let ages = w.measure_ages(3, running);
         assert!(ages.max() < 1.5, "fresh again: {}", ages.max());

@@ -46,8 +46,9 @@ pub(crate) struct Zone {
     waves: u32,
 }
 
-/// For so many waves the rows of a zone are counted.
-const COUNTED: u32 = 16;
+/// For so many waves at least the rows of a zone are counted, and a share of a doubling that is lost to bad luck.
+const COUNTED: f64 = 4.0;
+const ROUNDED: f64 = 0.2;
 
 /// All zones, this node's first.
 #[derive(Debug)]
@@ -89,10 +90,10 @@ impl Zone {
     fn count_row(&mut self, now: Instant, period: Duration) {
         self.rows += 1;
         let past = (now - self.rows_since).as_secs_f64() / period.as_secs_f64();
-        if past >= f64::from(COUNTED) {
+        if past >= COUNTED && self.rows as usize >= self.up {
             let waves = past * self.up as f64 / f64::from(self.rows);
             // some are lost, and some asked for out of their turn
-            self.waves = 1 << (waves.max(1.0).log2().round() as u32).min(c::THIN_MAX.ilog2());
+            self.waves = 1 << ((waves.max(1.0).log2() + ROUNDED).floor() as u32).min(c::THIN_MAX.ilog2());
             (self.rows, self.rows_since) = (0, now);
         }
     }
@@ -288,6 +289,10 @@ impl Engine {
                 self.events.push_back(Event::Zone { name, stale: true });
                 self.recompute(now);
             }
+            if self.zones.list[z].stale {
+                // perhaps it is only this node that hears nothing of it: its neighbours would not tell what they think it has
+                self.graft_one_of(now, z as ZoneIndex);
+            }
             if self.zones.list[z].stale && is_relay && self.zones.list[z].heal_at <= now {
                 let away = now - self.zones.list[z].heard;
                 self.zones.list[z].heal_at = now + (away / 4).clamp(c::HEAL_RETRY.0, c::HEAL_RETRY.1);
@@ -301,6 +306,15 @@ impl Engine {
                 let to = link.addr;
                 self.ask(now, to, true);
             }
+        }
+    }
+
+    /// Asks for the row of some member of a zone.
+    fn graft_one_of(&mut self, now: Instant, z: ZoneIndex) {
+        let there: Vec<Handle> = self.members.iter().filter(|(_, m)| m.zone == z && m.is_up()).map(|(h, _)| h).collect();
+        if !there.is_empty() {
+            let o = there[self.rng.below(there.len())];
+            self.graft(now, o, 2);
         }
     }
 

@@ -91,6 +91,22 @@ impl World {
         ages
     }
 
+    /// Whose rows are more than a period and a half old with whom: for whoever asks why.
+    pub fn oldest(&self) -> String {
+        let mut found = Vec::new();
+        for (i, host) in self.hosts.iter().enumerate() {
+            let Some(node) = &host.node else { continue };
+            for n in node.snapshot(self.local(i)).nodes.iter().filter(|n| n.age.is_none_or(|a| a > self.template.period * 3 / 2))
+            {
+                let j = self.model.host(n.record.id.nid());
+                if self.hosts[j].node.is_some() {
+                    found.push(format!("{i} has of {j} {:?} ({}, every {:?})", n.age, n.state, n.period));
+                }
+            }
+        }
+        found.join("\n")
+    }
+
     /// The distribution of ages over whole periods, sampled at uneven moments.
     pub fn measure_ages(&mut self, periods: u32, observers: usize) -> Ages {
         let mut all = Vec::new();
