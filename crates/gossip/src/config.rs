@@ -130,6 +130,8 @@ pub(crate) mod constants {
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
+    /// With zones, a neighbour from whom nothing came for so long is sent an introduction.
+    pub(crate) const INTRODUCED_AFTER: Duration = Duration::from_millis(200);
     /// A relay tells another zone's who died so lately, and so many of them at most: the others show as unheard there later.
     pub(crate) const LOSSES_TOLD: Duration = Duration::from_secs(30);
     pub(crate) const LOSSES_MOST: usize = 64;

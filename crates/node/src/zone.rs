@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 /// Nodes of each zone, besides its relays, that the others know in a cluster too large to tell of all.
 const BEST: usize = 16;
-/// One told of stays so until it is no longer among so many times as many: telling of another one costs a record.
-const LOYALTY: usize = 2;
+/// One told of stays so until it is no longer among so many: telling of another one costs a record. Each relay remembers for
+/// itself whom it told of, so with many more all of them together would tell of nearly everybody.
+const LOYALTY: usize = 20;
 
 /// With its next row, a node that passes rows into other zones says what those need to know.
 pub(crate) fn speak(engine: &mut Engine, now: Instant) {
@@ -70,7 +71,7 @@ fn best(nodes: &[&NodeEntry], told: &BTreeSet<NodeId>) -> Vec<NodeId> {
     };
     let mut ranked: Vec<(f64, NodeId)> = nodes.iter().filter(|n| is_up(n)).map(|n| (score(n), n.record.id)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let loyal = ranked.iter().take(LOYALTY * BEST).filter(|(_, id)| told.contains(id));
+    let loyal = ranked.iter().take(LOYALTY).filter(|(_, id)| told.contains(id));
     let mut chosen: Vec<NodeId> = loyal.map(|r| r.1).take(BEST).collect();
     for (_, id) in &ranked {
         if chosen.len() >= BEST {

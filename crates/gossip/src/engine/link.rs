@@ -237,6 +237,11 @@ impl Link {
         self.zone = zone;
     }
 
+    /// Whether it leads into another zone but is none of the links that join zones: one side came in through the other.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.is_border() && !self.ring && !self.peer_ring
+    }
+
     /// Whether it leads into another zone.
     pub(crate) fn is_border(&self) -> bool {
         self.zone != HERE

@@ -65,7 +65,8 @@ impl Engine {
                 }
                 let known = link.known(o);
                 // into another zone only what it should know, as often as it should, and nothing of its own
-                let crosses = !link.is_border() || (zone != link.zone && exported && (passes || known == Version::NONE));
+                let crosses = !link.is_border()
+                    || if zone == link.zone { link.is_passing() } else { exported && (passes || known == Version::NONE) };
                 // an origin need not be told its own row
                 if crosses && link.member != Some(o) && version.newer_than(known) {
                     if explores && floods {

@@ -28,16 +28,7 @@ impl Engine {
             .map(|(h, m)| (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.member_period(m)))
             .collect();
         let Some(link) = &self.links[l] else { return };
-        // one who comes in through another zone does not know its own one yet
-        let joins = whole && link.is_border() && !link.ring;
-        let known_there = |h: Handle| joins && self.members.at(h).zone == link.zone && self.members.at(h).is_up();
-        let fresh: Vec<(Handle, bool)> = fresh
-            .into_iter()
-            .filter_map(|(h, row)| {
-                let tellable = self.is_tellable(link, h);
-                (tellable || known_there(h)).then_some((h, row && tellable))
-            })
-            .collect();
+        let fresh: Vec<(Handle, bool)> = fresh.into_iter().filter(|(h, _)| self.is_tellable(link, *h)).collect();
         let link = self.link(l);
         link.synced = Some(now);
         for (h, row) in fresh {

@@ -246,8 +246,8 @@ impl Engine {
             return true;
         }
         let Some(m) = self.members.get(h) else { return false };
-        // nothing goes back into the zone it came from
-        m.zone != link.zone && self.zones.is_exported(m.zone, h)
+        // nothing goes back into the zone it came from, but who comes in through this one does not know its own yet
+        if m.zone == link.zone { link.is_passing() } else { self.zones.is_exported(m.zone, h) }
     }
 
     /// A row of another zone came.
@@ -289,6 +289,10 @@ impl Engine {
                 self.events.push_back(Event::Zone { name, stale: true });
                 self.recompute(now);
             }
+            if self.zones.list[z].stale && now - self.zones.list[z].heard > self.config.remove_after {
+                self.forget_zone(now, z as ZoneIndex);
+                continue;
+            }
             if self.zones.list[z].stale {
                 // perhaps it is only this node that hears nothing of it: its neighbours would not tell what they think it has
                 self.graft_one_of(now, z as ZoneIndex);
@@ -299,14 +303,26 @@ impl Engine {
                 self.ask_zone(now, z as ZoneIndex);
             }
         }
-        // a relay that has just taken over may be unknown there: it introduces itself
+        // A relay that has just taken over may be unknown there, and of two that came in through other zones one to the other: it
+        // introduces itself.
         for l in self.link_indices() {
             let link = self.link(l);
-            if link.is_border() && link.ring && !link.ever_heard && now - link.opened > Duration::from_secs(1) {
+            if link.ring && !link.ever_heard && now - link.opened > c::INTRODUCED_AFTER {
                 let to = link.addr;
                 self.ask(now, to, true);
             }
         }
+    }
+
+    /// After so long nobody waits for it any more.
+    fn forget_zone(&mut self, now: Instant, z: ZoneIndex) {
+        let there: Vec<Handle> = self.members.iter().filter(|(_, m)| m.zone == z).map(|(h, _)| h).collect();
+        for o in there {
+            self.take_out(now, o, MemberState::Left);
+            self.forget(now, o);
+        }
+        let zone = &mut self.zones.list[z as usize];
+        (zone.stale, zone.summary, zone.newest, zone.heard) = (false, None, Version::NONE, now);
     }
 
     /// Asks for the row of some member of a zone.

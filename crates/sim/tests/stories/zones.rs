@@ -150,6 +150,22 @@ fn a_zone_that_is_cut_off_is_stale_and_not_gone() {
 }
 
 #[test]
+fn a_zone_that_stays_away_is_forgotten_in_the_end_and_welcome_again() {
+    let mut world = World::new(8);
+    world.template.remove_after = s(30);
+    let zones = grow(&mut world, &[6, 6, 6]);
+    world.run_until_all_know_all(s(10));
+    zones[2].clone().for_each(|i| world.crash(i));
+    world.run_until(s(10), "stale", |w| (0..12).all(|i| zone(w, i, "c").stale));
+    world.run_until(s(40), "forgotten", |w| (0..12).all(|i| table(w, i).nodes.len() == 12 && table(w, i).zones.len() == 2));
+    for i in zones[2].clone() {
+        let seeds = vec![world.hosts[0].address];
+        world.start(i, seeds);
+    }
+    world.run_until_all_know_all(s(5));
+}
+
+#[test]
 fn what_happens_in_a_zone_is_known_in_the_others() {
     let (mut world, zones) = zones(4, &[10, 10, 10]);
     world.run_for(s(3));
