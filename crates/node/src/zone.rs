@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 
 /// Nodes of each zone, besides its relays, that the others know in a cluster too large to tell of all.
 const BEST: usize = 16;
-/// One told of stays so until it is no longer among so many: telling of another one costs a record. Each relay remembers for
-/// itself whom it told of, so with many more all of them together would tell of nearly everybody.
-const LOYALTY: usize = 20;
+/// One told of stays so until it is no longer among so many: telling of another one costs a record.
+const LOYALTY: usize = 32;
 
 /// With its next row, a node that passes rows into other zones says what those need to know.
 pub(crate) fn speak(engine: &mut Engine, now: Instant) {

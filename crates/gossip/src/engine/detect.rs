@@ -213,7 +213,7 @@ impl Engine {
         m.acquit();
         if was_up {
             let (nid, zone, fingerprint) = (m.nid, m.zone, m.fingerprint());
-            self.set_hash ^= fingerprint;
+            self.toggle(zone, fingerprint);
             let up = || self.members.iter().filter(|(_, m)| m.is_up() && m.zone == zone).map(|(h, m)| (m.nid, h));
             self.zones.remove(zone, o, up());
             if zone == HERE {
@@ -237,7 +237,7 @@ impl Engine {
         m.heard = now;
         m.acquit();
         let (nid, zone, fingerprint) = (m.nid, m.zone, m.fingerprint());
-        self.set_hash ^= fingerprint;
+        self.toggle(zone, fingerprint);
         self.zones.insert(zone, nid, o);
         if zone == HERE {
             self.overlay.insert(nid, o);

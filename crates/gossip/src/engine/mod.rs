@@ -173,7 +173,8 @@ pub struct Engine {
     contacts: Contacts,
     own: Own,
     pace: pace::Pace,
-    set_hash: u64,
+    /// Of all members that are up, and of those of this zone.
+    set_hash: (u64, u64),
     /// Nodes whose records were refused, and when.
     refused: BTreeMap<u64, Instant>,
     /// Bytes that may still be sent now, and since when.
@@ -266,7 +267,7 @@ impl Engine {
             },
             pace: pace::Pace::new(),
             refused: BTreeMap::new(),
-            set_hash: if config.listen_only { 0 } else { set_hash },
+            set_hash: if config.listen_only { (0, 0) } else { (set_hash, set_hash) },
             tokens: config.rate_max * c::BURST,
             tokens_at: now,
             publish_at: Instant::NEVER,

@@ -1,7 +1,7 @@
 //! Records: who is in the cluster, flooded once per version, checked by signature before anything is believed.
 
 use super::members::{Handle, ME, Member, Published};
-use super::zones::ZoneIndex;
+use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Event, c};
 use crate::wire::{Malformed, Reader, record};
 use peermon_model::{Instant, MemberState, Record, Sequence};
@@ -57,11 +57,13 @@ impl Engine {
             shared.keep(&published);
         }
         if !self.config.listen_only {
-            self.set_hash ^= self.members.at(ME).fingerprint();
+            let fingerprint = self.members.at(ME).fingerprint();
+            self.toggle(HERE, fingerprint);
         }
         self.members.replace_record(ME, published);
         if !self.config.listen_only {
-            self.set_hash ^= self.members.at(ME).fingerprint();
+            let fingerprint = self.members.at(ME).fingerprint();
+            self.toggle(HERE, fingerprint);
             self.flood_record(now, ME, None);
         }
     }
@@ -221,8 +223,9 @@ impl Engine {
             m.summary = None;
         }
         let m = self.members.at(h);
-        if m.is_up() {
-            self.set_hash ^= m.fingerprint();
+        let (was_up, fingerprint) = (m.is_up(), m.fingerprint());
+        if was_up {
+            self.toggle(zone, fingerprint);
         }
         if new_life {
             // keys, counters and all that was known of the former life end with it
@@ -239,7 +242,7 @@ impl Engine {
         let m = self.members.at_mut(h);
         if m.is_up() {
             let fingerprint = m.fingerprint();
-            self.set_hash ^= fingerprint;
+            self.toggle(zone, fingerprint);
         }
         if left {
             self.leave_rings(now, h, MemberState::Left);

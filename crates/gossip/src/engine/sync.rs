@@ -2,6 +2,7 @@
 //! finds the rest: one fingerprint a period, and where it differs, a search by ranges (as negentropy does, 16 ways).
 
 use super::members::Handle;
+use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Version, c};
 use crate::rng::mix;
 use crate::wire::packet::section;
@@ -49,7 +50,7 @@ impl Engine {
             self.note_pace(l, [r.u8()?, r.u8()?]);
         }
         // while zones tell of some nodes only, what the two know differs
-        let equal = theirs == self.set_hash || (self.link(l).is_border() && self.is_partial());
+        let equal = theirs == self.fingerprint() || (self.link(l).is_border() && self.is_partial());
         let refusing = !self.refused.is_empty();
         let link = self.link(l);
         if equal {
@@ -66,11 +67,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts a member's fingerprint into those of the sets it belongs to, or takes it out.
+    pub(super) fn toggle(&mut self, z: ZoneIndex, fingerprint: u64) {
+        self.set_hash.0 ^= fingerprint;
+        if z == HERE {
+            self.set_hash.1 ^= fingerprint;
+        }
+    }
+
+    /// The fingerprint of what neighbours should agree on. While zones tell of some nodes only, these change, and neighbours would
+    /// teach each other those that they are about to forget.
+    pub(super) fn fingerprint(&self) -> u64 {
+        if self.is_partial() { self.set_hash.1 } else { self.set_hash.0 }
+    }
+
     /// Members that are up whose hashed nid begins with `prefix` (4 bits a level).
     fn in_range(&self, depth: u8, prefix: u32) -> impl Iterator<Item = (Handle, &super::members::Member)> {
-        self.members
-            .iter()
-            .filter(move |(_, m)| m.is_up() && !m.record().listen_only && (depth == 0 || digits(m.nid, depth) == prefix))
+        let partial = self.is_partial();
+        self.members.iter().filter(move |(_, m)| {
+            m.is_up() && (!partial || m.zone == HERE) && !m.record().listen_only && (depth == 0 || digits(m.nid, depth) == prefix)
+        })
     }
 
     fn fingerprints(&self, depth: u8, prefix: u32) -> [u32; WAYS] {

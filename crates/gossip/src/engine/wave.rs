@@ -136,7 +136,7 @@ impl Engine {
             let next = own.published.saturating_mul(c::EXPLORE.1).min(own.published.saturating_add(most));
             own.explore_at = next + self.rng.below((next - own.published) as usize / 2) as u32;
         }
-        let mut hash = self.set_hash.to_le_bytes().to_vec();
+        let mut hash = self.fingerprint().to_le_bytes().to_vec();
         hash.extend(self.pace_told());
         let (passes, exported) = (self.passes(self.members.at(ME), ME, version), self.zones.is_exported(HERE, ME));
         for link in self.links.iter_mut().flatten() {

@@ -47,7 +47,7 @@ pub(crate) struct Zone {
 }
 
 /// For so many waves at least the rows of a zone are counted, and a share of a doubling that is lost to bad luck.
-const COUNTED: f64 = 4.0;
+const COUNTED: u32 = 4;
 const ROUNDED: f64 = 0.2;
 
 /// All zones, this node's first.
@@ -86,16 +86,20 @@ impl Zone {
         }
     }
 
-    /// A row came: after some waves it shows how many of them passed the zones in between, which decide for themselves.
-    fn count_row(&mut self, now: Instant, period: Duration) {
+    /// A row came: whether there were enough to see how many waves' rows pass the zones in between, which decide for themselves.
+    fn count_row(&mut self, now: Instant, period: Duration) -> bool {
         self.rows += 1;
+        now - self.rows_since >= period * COUNTED
+            && (self.rows as usize >= self.up || now - self.rows_since >= period * c::THIN_MAX)
+    }
+
+    /// So many of its members were heard since rows are counted.
+    fn reckon(&mut self, now: Instant, period: Duration, heard: usize) {
         let past = (now - self.rows_since).as_secs_f64() / period.as_secs_f64();
-        if past >= COUNTED && self.rows as usize >= self.up {
-            let waves = past * self.up as f64 / f64::from(self.rows);
-            // some are lost, and some asked for out of their turn
-            self.waves = 1 << ((waves.max(1.0).log2() + ROUNDED).floor() as u32).min(c::THIN_MAX.ilog2());
-            (self.rows, self.rows_since) = (0, now);
-        }
+        let waves = past * heard as f64 / f64::from(self.rows);
+        // some are lost, and some asked for out of their turn
+        self.waves = 1 << ((waves.max(1.0).log2() + ROUNDED).floor() as u32).min(c::THIN_MAX.ilog2());
+        (self.rows, self.rows_since) = (0, now);
     }
 
     fn take_in(&mut self, nid: u64, h: Handle) {
@@ -255,9 +259,12 @@ impl Engine {
         let fresh = v.age(self.clock.at(now)) < 3 * self.zone_period(z) + Duration::from_secs(1);
         let period = self.period();
         let zone = &mut self.zones.list[z as usize];
-        if !zone.stale {
-            zone.count_row(now, period);
+        if !zone.stale && zone.count_row(now, period) {
+            let since = zone.rows_since;
+            let heard = self.members.iter().filter(|(_, m)| m.zone == z && m.is_up() && m.heard >= since).count();
+            self.zones.list[z as usize].reckon(now, period, heard);
         }
+        let zone = &mut self.zones.list[z as usize];
         if !v.newer_than(zone.newest) {
             return;
         }
