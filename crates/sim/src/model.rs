@@ -1,6 +1,6 @@
 //! The reference model: what must hold of every table at every moment, told in a few plain lists.
 //!
-//! - A row shown is one that its node published, whole, at that version; no host goes back to an older one.
+//! - A row shown is one that its node published, whole, at that version; no host goes back to an older one, nor to a former life's.
 //! - Incarnations never go back. Who left is not alive again without a new one, and nobody is shown as left who did not leave.
 //! - Nobody is shown as down without a cause within the last minute.
 //! - An age shown is the true one, where clocks agree; and they do agree soon among nodes that show each other as alive.
@@ -76,6 +76,8 @@ pub(crate) struct Shown<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     version: Version,
+    /// The life that published that row; 0: none, or it is not remembered.
+    life: u32,
     incarnation: u32,
     /// Which of the rows published.
     number: u64,
@@ -237,6 +239,7 @@ impl Model {
             truth.rows.iter().rev().inspect(|_| number -= 1).find(same)
         });
         let known = || shown.version.newer_than(truth.forgotten) || truth.rows.iter().any(|p| p.version == shown.version);
+        let life = published.map_or(0, |p| p.life);
         match published {
             Some(p) => {
                 let agree = (shown.offset - p.offset).abs() <= AGREED / 2;
@@ -252,8 +255,10 @@ impl Model {
         }
         if let Some(seen) = self.seen(host, of) {
             seen.number = number;
-            let before = std::mem::replace(&mut seen.version, shown.version);
-            assert!(!before.newer_than(shown.version), "host {host} went back from {before:?} to {:?} of {of}", shown.version);
+            let (before, was) = (std::mem::replace(&mut seen.version, shown.version), std::mem::replace(&mut seen.life, life));
+            // a later life's versions may be those of another cluster's clock
+            let back = if life == 0 || life == was { before.newer_than(shown.version) } else { life < was };
+            assert!(!back, "host {host} went back from {before:?} to {:?} of {of}, life {was} to {life}", shown.version);
         }
     }
 

@@ -16,7 +16,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seeds that failed once.
-const FAILED_ONCE: &[u64] = &[4, 21, 129, 200, 2_077_900_030, 2_077_900_068, 2_077_900_127, 2_077_900_322, 2_077_900_457];
+const FAILED_ONCE: &[u64] =
+    &[4, 21, 129, 200, 2_077_900_030, 2_077_900_068, 2_077_900_127, 2_077_900_322, 2_077_900_457, 2_077_901_189];
 /// Seeds of worlds with zones that failed once.
 const FAILED_IN_ZONES: &[u64] = &[];
 /// For how long new seeds are begun.

@@ -1,7 +1,7 @@
 //! Building packets from what a link has to tell, and telling it again when a packet is lost: not the bytes, the state.
 
 use super::link::Sent;
-use super::members::Handle;
+use super::members::{Handle, Member};
 use super::{Engine, Version, c};
 use crate::wire::packet::{self, ALARM_BYTES, Gaps, Kind, put_section, section, section_header};
 use crate::wire::rows::{ENTRY_BYTES_MAX, Row, RowWriter};
@@ -24,6 +24,14 @@ pub(super) struct Draft {
 impl Draft {
     fn left(&self) -> usize {
         self.room.saturating_sub(self.body.len() + self.dict.len())
+    }
+
+    /// Tells what a handle means.
+    fn name(&mut self, h: Handle, m: &Member) {
+        put_varint(&mut self.dict, u64::from(h));
+        self.dict.extend_from_slice(&m.nid.to_le_bytes());
+        self.dict.extend_from_slice(&m.tag().to_le_bytes());
+        self.sent.dict.push(h);
     }
 
     fn section(&mut self, kind: u8, body: &[u8]) {
@@ -173,7 +181,7 @@ impl Engine {
                 done += 1;
                 continue;
             }
-            let dict = if link.dict_acked.get(h) { 0 } else { varint_len(u64::from(h)) + 8 };
+            let dict = if link.dict_acked.get(h) { 0 } else { varint_len(u64::from(h)) + packet::DICT_BYTES };
             let lacks = m.changes.since(known);
             let mask = lacks.unwrap_or_else(|| m.present());
             let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
@@ -194,9 +202,7 @@ impl Engine {
             }
             writer.push(&mut sec, &Row { handle: h, version: m.version, mask, full: lacks.is_none(), codes: m.codes });
             if dict > 0 {
-                put_varint(&mut d.dict, u64::from(h));
-                d.dict.extend_from_slice(&m.nid.to_le_bytes());
-                d.sent.dict.push(h);
+                d.name(h, m);
             }
             d.sent.rows.push((h, m.version));
             done += 1;
@@ -251,14 +257,12 @@ impl Engine {
         let Some(m) = self.members.get(h) else { return used + section_header(1000) <= d.left() };
         let link = self.links[l].as_ref().expect("the index of a link");
         let named = link.dict_acked.get(h) || d.sent.dict.contains(&h);
-        let need = if named { 0 } else { varint_len(u64::from(h)) + 8 };
+        let need = if named { 0 } else { varint_len(u64::from(h)) + packet::DICT_BYTES };
         if used + need + section_header(1000) > d.left() {
             return false;
         }
         if !named {
-            put_varint(&mut d.dict, u64::from(h));
-            d.dict.extend_from_slice(&m.nid.to_le_bytes());
-            d.sent.dict.push(h);
+            d.name(h, m);
         }
         true
     }

@@ -31,8 +31,8 @@ pub(crate) struct Sent {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Meaning {
     Unknown,
-    /// Named, but its record has not come yet.
-    Awaited(u64),
+    /// Named by its nid and the tag of its life, but that record has not come yet.
+    Awaited(u64, u32),
     Member(Handle),
 }
 
@@ -108,8 +108,8 @@ pub(crate) struct Rest {
     pub(crate) dict_acked: Bits,
     /// By the peer's handle: this node's handle, or one of the two numbers below.
     meanings: Vec<Handle>,
-    /// Handles that were named before their record came: the peer's handle and the nid.
-    awaited: Vec<(u16, u64)>,
+    /// Handles that were named before their record came: the peer's handle, the nid and the tag.
+    awaited: Vec<(u16, u64, u32)>,
     unknown_told: Vec<(u16, Instant)>,
 
     pub(crate) unacked: VecDeque<Sent>,
@@ -354,7 +354,8 @@ impl Link {
         match self.meanings.get(peer_handle as usize).copied().unwrap_or(Self::UNKNOWN) {
             Self::UNKNOWN => Meaning::Unknown,
             Self::AWAITED => {
-                self.awaited.iter().find(|a| a.0 == peer_handle).map_or(Meaning::Unknown, |(_, nid)| Meaning::Awaited(*nid))
+                let awaited = self.awaited.iter().find(|a| a.0 == peer_handle);
+                awaited.map_or(Meaning::Unknown, |(_, nid, tag)| Meaning::Awaited(*nid, *tag))
             }
             h => Meaning::Member(h),
         }
@@ -371,21 +372,22 @@ impl Link {
         self.meanings[i] = match m {
             Meaning::Unknown => Self::UNKNOWN,
             Meaning::Member(h) => h,
-            Meaning::Awaited(nid) => {
-                self.awaited.push((peer_handle, nid));
+            Meaning::Awaited(nid, tag) => {
+                self.awaited.push((peer_handle, nid, tag));
                 Self::AWAITED
             }
         };
     }
 
     /// Handles that waited for this record mean something now.
-    pub(crate) fn resolve(&mut self, nid: u64, h: Handle) {
+    pub(crate) fn resolve(&mut self, nid: u64, tag: u32, h: Handle) {
         let Rest { meanings, awaited, .. } = &mut *self.rest;
-        awaited.retain(|(theirs, n)| {
-            if *n == nid {
+        awaited.retain(|(theirs, n, t)| {
+            let resolved = (*n, *t) == (nid, tag);
+            if resolved {
                 meanings[*theirs as usize] = h;
             }
-            *n != nid
+            !resolved
         });
     }
 
@@ -401,6 +403,16 @@ impl Link {
             self.unknown_told.push((peer_handle, now));
             self.unknown.push(peer_handle);
         }
+    }
+
+    /// A handle means another life from now on: what was told and heard of the one before says nothing about it.
+    pub(crate) fn begin_life(&mut self, h: Handle) {
+        self.forget_sent(h);
+        self.dict_acked.clear(h);
+        self.put_known(h, Version::NONE);
+        self.meanings.iter_mut().filter(|m| **m == h).for_each(|m| *m = Self::UNKNOWN);
+        let sent = self.rest.unacked.iter_mut().flat_map(|s| &mut s.grafts);
+        sent.chain(&mut self.rest.grafts).filter(|g| g.0 == h).for_each(|g| g.1 = Version::NONE);
     }
 
     /// Nothing may refer to a handle that is freed.

@@ -144,6 +144,18 @@ impl Member {
         tag(&self.record().salt)
     }
 
+    /// All that was held of the life before ends with it. Its versions may have been those of another cluster's clock, so that
+    /// they say nothing about rows of this one.
+    pub(crate) fn begin_life(&mut self) {
+        self.version = Version::NONE;
+        self.codes = [ABSENT; SLOTS];
+        self.changes = Changes::default();
+        self.down_at = Version::NONE;
+        self.summary = None;
+        self.heard_counter = 0;
+        self.acquit();
+    }
+
     /// The fields that are present.
     pub(crate) fn present(&self) -> u32 {
         (0..SLOTS).filter(|i| self.codes[*i] != ABSENT).fold(0, |m, i| m | 1 << i)

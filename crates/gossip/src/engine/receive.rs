@@ -228,11 +228,13 @@ impl Engine {
     fn read_dict(&mut self, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         while !r.is_empty() {
             let theirs = u16::try_from(r.varint()?).map_err(|_| Malformed("a handle is too large"))?;
-            let nid = r.u64()?;
+            let (nid, tag) = (r.u64()?, r.u32()?);
             if usize::from(theirs) > self.config.members_max {
                 return Err(Malformed("a handle is too large"));
             }
-            let meaning = self.members.handle(nid).map_or(Meaning::Awaited(nid), Meaning::Member);
+            // a row of another life than the one held here would be mixed with rows of this one
+            let held = self.members.handle(nid).filter(|h| self.members.at(*h).tag() == tag);
+            let meaning = held.map_or(Meaning::Awaited(nid, tag), Meaning::Member);
             self.link(l).put_meaning(theirs, meaning);
         }
         Ok(())

@@ -89,8 +89,9 @@ impl Engine {
             && self.members.at(h).record().rank() == rank
             && h != ME
         {
+            let tag = self.members.at(h).tag();
             let link = self.link(l);
-            link.resolve(id.nid(), h);
+            link.resolve(id.nid(), tag, h);
             link.unmark_record(h);
             return Ok(());
         }
@@ -104,8 +105,9 @@ impl Engine {
         }
         let nid = told.published.record.id.nid();
         let Some(h) = self.take_record(now, told, down, Some(l)) else { return Ok(()) };
+        let tag = self.members.at(h).tag();
         if let Some(link) = self.link_if(l) {
-            link.resolve(nid, h);
+            link.resolve(nid, tag, h);
             link.unmark_record(h);
         }
         Ok(())
@@ -232,7 +234,8 @@ impl Engine {
             if let Some(l) = self.link_of(h) {
                 self.drop_link(now, l);
             }
-            self.members.at_mut(h).heard_counter = 0;
+            self.members.at_mut(h).begin_life();
+            self.links.iter_mut().flatten().for_each(|link| link.begin_life(h));
         }
         self.members.replace_record(h, published);
         let half = self.members.at(h).half();

@@ -85,8 +85,8 @@ impl Engine {
         self.counters.rows_received += 1;
         let o = match self.link(l).meaning(row.handle) {
             Meaning::Member(o) => o,
-            Meaning::Awaited(nid) if self.is_refused(nid, now) => return None,
-            Meaning::Unknown | Meaning::Awaited(_) => {
+            Meaning::Awaited(nid, _) if self.is_refused(nid, now) => return None,
+            Meaning::Unknown | Meaning::Awaited(..) => {
                 let link = self.link(l);
                 // its next row may build on this one, which is lost: only a new word on the handle will do
                 link.put_meaning(row.handle, Meaning::Unknown);
@@ -225,7 +225,7 @@ impl Engine {
                 }
                 Meaning::Member(_) => {}
                 // else the peer would prune in vain for ever
-                Meaning::Unknown | Meaning::Awaited(_) => link.tell_unknown(theirs, now),
+                Meaning::Unknown | Meaning::Awaited(..) => link.tell_unknown(theirs, now),
             }
         }
         Ok(())

@@ -125,9 +125,12 @@ impl Fixed {
     }
 }
 
+/// Bytes of an entry of a DICT section, besides the handle.
+pub(crate) const DICT_BYTES: usize = 12;
+
 /// Section types. Unknown ones are skipped, so that a later version may add some.
 pub(crate) mod section {
-    /// (varint handle, u64 nid)*: what the sender's handles mean.
+    /// (varint handle, u64 nid, u32 tag)*: what the sender's handles mean: which node, and in which of its lives.
     pub(crate) const DICT: u8 = 1;
     /// u8 state (1: down), signed record.
     pub(crate) const RECORD: u8 = 2;

@@ -253,3 +253,24 @@ fn as_many_again_join_at_once() {
     println!("60 join 60: {took:?}");
     assert_eq!(told_down(&world), 0);
 }
+
+/// The machine that remembered both was asleep while the others began anew, with a clock of their own, whose versions came to those
+/// of their former lives: it then told one of them changes between two rows of the former life, as if it had the first.
+/// (Found as world 2077901189.)
+#[test]
+fn rows_of_two_lives_are_not_mixed() {
+    for (seed, sleep) in (30..50).map(|n| (n, s(8) + ms(300 * (n - 30)))) {
+        let mut world = cluster(seed, 4);
+        world.run_for(s(10));
+        world.crash(2);
+        world.suspend_for(0, sleep + s(3));
+        world.run_for(s(3));
+        world.rolling_restart([1, 3], ms(50), ms(100));
+        let seeds = [1, 3].map(|i| world.hosts[i].address).to_vec();
+        world.start(2, seeds);
+        world.run_for(sleep - ms(400));
+        world.stop_for(3, s(3));
+        world.run_for(s(10));
+        world.run_until_all_know_all(s(20));
+    }
+}
