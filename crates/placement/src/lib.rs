@@ -29,6 +29,7 @@ mod chance;
 mod claims;
 mod eligible;
 pub mod lsf;
+pub mod nodeset;
 mod order;
 mod rank;
 mod requirements;
