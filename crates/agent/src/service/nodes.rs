@@ -52,3 +52,33 @@ fn highest_first(a: &[Option<f64>], b: &[Option<f64>]) -> Ordering {
     });
     pairs.find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peermon_model::NodeId;
+
+    #[test]
+    fn mistakes_are_named_by_their_parameter() {
+        let nobody = Snapshot::empty(NodeId([0; 32]));
+        let check = |conditions: &[&str], order: &[&str], says: &str| {
+            let texts = |list: &[&str]| list.iter().map(|t| (*t).to_string()).collect();
+            let q = NodesQuery { conditions: texts(conditions), order: texts(order), ..NodesQuery::default() };
+            let e = answer(&nobody, &q, Instant::ZERO).expect_err(says);
+            assert!(matches!(&e, Error::BadRequest(m) if m.contains(says)), "{e}");
+        };
+        check(&["me", "mem.avialable > 1GB"], &[], "where: column 1: no attribute is named mem.avialable");
+        check(&["cpu.busy"], &[], "where: column 1");
+        check(&[], &["load.1", "name"], "order: column 1: a number is wanted here");
+        check(&["me"; EXPRESSIONS_MAX + 1], &[], "where is given 17 times; 16 are the most");
+        assert_eq!(answer(&nobody, &NodesQuery::default(), Instant::ZERO), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_highest_comes_first_and_the_unknown_last() {
+        let check = |a: &[Option<f64>], b: &[Option<f64>], expected| assert_eq!(highest_first(a, b), expected, "{a:?} {b:?}");
+        check(&[Some(2.0)], &[Some(1.0)], Ordering::Less);
+        check(&[Some(1.0), None], &[Some(1.0), Some(0.0)], Ordering::Greater);
+        check(&[None, Some(1.0)], &[None, Some(1.0)], Ordering::Equal);
+    }
+}

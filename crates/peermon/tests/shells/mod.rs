@@ -14,6 +14,9 @@ const GROUPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/clust
 /// The page that tells people what to write into their ssh_config.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/placement.md");
 
+/// Seconds that anything may run; longer than all of it takes on a busy machine.
+const TIME_MAX: &str = "60";
+
 /// Servers that end with it, and the first host's view of them.
 pub(crate) struct Shells {
     directory: PathBuf,
@@ -32,16 +35,17 @@ impl Shells {
         // Servers want a place to be locked into, which only their package's service makes.
         fs::create_dir_all("/run/sshd").context("making /run/sshd")?;
         shells.key("login")?;
-        let (mut known, mut config) = (String::new(), String::new());
+        let (mut known, mut names) = (String::new(), "127.0.0.1 localhost\n".to_string());
         for (host, daemon) in hosts.iter().zip(&cluster.daemons) {
             let (name, address) = (daemon.name(), host.address());
             shells.key(name)?;
             let public = shells.read(&format!("{name}.pub"))?;
             known += &format!("{name},{address},best,best-train {public}");
-            config += &format!("Host {name}\n    HostName {address}\n");
+            names += &format!("{address} {name}\n");
         }
         shells.write("known", &known)?;
-        config += &entries()?;
+        shells.write("hosts", &names)?;
+        let mut config = entries()?;
         config += &format!(
             "Host *\n    IdentityFile {0}/login\n    UserKnownHostsFile {0}/known\n    GlobalKnownHostsFile /dev/null\n    \
              StrictHostKeyChecking yes\n    LogLevel ERROR\n    IdentitiesOnly yes\n",
@@ -63,11 +67,21 @@ impl Shells {
     /// A command on the first host, with the daemon there to ask.
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.path("bin"));
+        let mut c = self.on(&self.first, "node-1");
         // `env` looks the program up in that path.
-        let mut c = self.first.command("/usr/bin/env");
-        c.arg(format!("PATH={path}")).arg(format!("PEERMON_API={}", self.socket.display()));
-        c.arg(format!("CLUSTERSHELL_CFGDIR={}", self.path("clustershell")));
-        c.arg(format!("HOME={}", self.directory.display())).args(line).stdin(Stdio::null());
+        c.arg("/usr/bin/env").arg(format!("PATH={path}")).arg(format!("PEERMON_API={}", self.socket.display()));
+        c.arg(format!("CLUSTERSHELL_CFGDIR={}", self.path("clustershell"))).arg(format!("HOME={}", self.directory.display()));
+        // What hangs is a failure with what it said so far.
+        c.args(["timeout", "--kill-after=5", TIME_MAX]).args(line).stdin(Stdio::null());
+        c
+    }
+
+    /// A host on which what follows runs under the node's name and finds the others by theirs. The name and the file are seen by that alone:
+    /// commands on hosts have mounts of their own.
+    fn on(&self, host: &Host, name: &str) -> Command {
+        let mut c = host.command("/usr/bin/unshare");
+        let script = format!("hostname {name} && mount --bind {} /etc/hosts && exec \"$@\"", self.path("hosts"));
+        c.args(["-u", "/bin/sh", "-c", &script, "sh"]);
         c
     }
 
@@ -129,9 +143,9 @@ impl Shells {
         let file = format!("{name}.sshd");
         self.write(&file, &config)?;
         let log = fs::File::create(self.path(&format!("{name}.log"))).context("making a log")?;
-        let mut c = host.command(find("unshare")?);
-        let server = format!("hostname {name} && exec {} -D -e -f {}", find("sshd")?.display(), self.path(&file));
-        c.args(["-u", "sh", "-c", &server]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut c = self.on(host, name);
+        c.arg(find("sshd")?).args(["-D", "-e", "-f", &self.path(&file)]);
+        c.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.servers.push(c.spawn().context("starting sshd")?);
         wait_for("the ssh server", Duration::from_secs(60), || {
             let log = self.read(&format!("{name}.log")).map_err(|e| e.to_string())?;
