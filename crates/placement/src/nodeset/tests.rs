@@ -34,6 +34,9 @@ fn names_fold_as_clustershell_folds_them() {
     check("n1.lab.edu,n2.lab.edu,n10.lab.edu", "n[1-2,10].lab.edu");
     check("10.0.0.1,10.0.0.2,10.0.0.9", "10.0.0.[1-2,9]");
     check("ü1,ü2,node", "node,ü[1-2]");
+    // A range with leading zeros keeps its width.
+    let long: Vec<_> = (9..101).map(|i| format!("n{i:02}")).collect();
+    check(&long.join(","), "n[09-99,100]");
     check("n12345678901234567890", "n12345678901234567890");
 }
 
