@@ -26,6 +26,12 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     need prometheus prometheus
     need promtool prometheus
     need prometheus-node-exporter prometheus-node-exporter
+    need ssh openssh-client
+    need sshd openssh-server
+    need mpirun.openmpi openmpi-bin
+    need mpiexec.mpich mpich
+    need parallel parallel
+    need clush clustershell
 fi
 if [ "$level" = anchors ]; then
     need serf serf

@@ -10,7 +10,7 @@ mod view;
 
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use types::*;
-pub use view::{listed, one, zones};
+pub use view::{listed, one, selected, zones};
 
 use peermon_model::{Catalogue, Samples};
 use std::sync::Arc;

@@ -30,6 +30,12 @@ pub struct NodesQuery {
     /// Also nodes that have been down or gone for long.
     #[serde(default)]
     pub all: bool,
+    /// Only nodes for which all these conditions hold, e.g. `mem.available > 4GiB`.
+    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// In the order of these expressions, the highest first, instead of by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
 }
 
 /// A fact: a number in base units or a text.
@@ -151,7 +157,7 @@ pub enum By {
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields, default)]
 pub struct BestQuery {
-    /// How many.
+    /// How many; with `select` 0 is as many as its `span` says, or one.
     pub n: usize,
     /// What counts.
     pub by: By,
@@ -161,6 +167,35 @@ pub struct BestQuery {
     pub mem_delta: f64,
     /// Also say why every other node was left out.
     pub explain: bool,
+    /// Idle processors they need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Bytes of available memory they need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mem: Option<f64>,
+    /// GPUs they need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
+    /// Bytes of GPU memory not in use that they need, on all their GPUs together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_mem: Option<f64>,
+    /// Labels they need, KEY or KEY=VALUE, all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label: Vec<String>,
+    /// The zone they must be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Conditions that must hold for them, all of them, e.g. `cpu.busy < 50%`.
+    #[serde(rename = "where", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// What to order by instead of `by`: expressions, the highest first; the next decides among those that hardly differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
+    /// Requirements in LSF's shape: `select[...] order[...] span[...]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+    /// Also give the chosen nodes whole.
+    pub whole: bool,
 }
 
 impl BestQuery {
@@ -171,7 +206,23 @@ impl BestQuery {
 impl Default for BestQuery {
     fn default() -> Self {
         // PeerMon's own deltas for interactive use.
-        BestQuery { n: 1, by: By::Both, cpu_delta: 0.1, mem_delta: 1e9, explain: false }
+        BestQuery {
+            n: 1,
+            by: By::Both,
+            cpu_delta: 0.1,
+            mem_delta: 1e9,
+            explain: false,
+            cpus: None,
+            mem: None,
+            gpus: None,
+            gpu_mem: None,
+            label: Vec::new(),
+            zone: None,
+            conditions: Vec::new(),
+            order: Vec::new(),
+            select: None,
+            whole: false,
+        }
     }
 }
 
@@ -184,6 +235,12 @@ pub struct BestAnswer {
     /// With `explain`: every node that was not offered, and why.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// With `whole`: all that is known of the nodes of `best`, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeView>,
+    /// Processes that each node takes, if `select` says so in its `span`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_node: Option<usize>,
 }
 
 /// What publishing costs, and what is promised for it.
@@ -210,7 +267,8 @@ pub struct BestNode {
     pub id: String,
     /// Where it is reached: its first address without the gossip port.
     pub address: String,
-    /// What it was ranked by; higher is better. Bytes for `mem` and `both`, minus load per core for `cpu`.
+    /// What it was ranked by; higher is better. Bytes for `mem` and `both`, minus load per core for `cpu`; with `order` the first
+    /// of its numbers that is known, in base units.
     pub score: f64,
     /// Why it stands where it stands, in words.
     pub reasons: Vec<String>,

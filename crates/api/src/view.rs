@@ -4,14 +4,20 @@ use crate::{AttributeView, Error, FactValue, NodeView, NodesQuery, NoticeView, S
 use peermon_model::{Attribute, Instant, MemberState, NodeEntry, Notice, Snapshot, Value, ZoneEntry};
 use std::collections::BTreeMap;
 
-/// The nodes a query asks for, as seen at `now`, in order of name, then id. Nodes that only listen are not shown.
-pub fn listed(snapshot: &Snapshot, query: &NodesQuery, now: Instant) -> Vec<NodeView> {
+/// The nodes that a query asks for by state, in order of name, then id. Nodes that only listen are not shown. What it says in
+/// expressions is left to callers, who can read them.
+pub fn selected<'a>(snapshot: &'a Snapshot, query: &NodesQuery) -> Vec<&'a NodeEntry> {
     let wanted = |n: &&NodeEntry| {
         (query.all || !n.hidden) && !n.record.listen_only && query.state.is_none_or(|s| s == State::from(n.state))
     };
     let mut nodes: Vec<&NodeEntry> = snapshot.nodes.iter().filter(wanted).collect();
     nodes.sort_by(|a, b| (&a.record.name, a.record.id).cmp(&(&b.record.name, b.record.id)));
-    nodes.into_iter().map(|n| NodeView::of(n, snapshot, now)).collect()
+    nodes
+}
+
+/// What [`selected`] selects, as seen at `now`.
+pub fn listed(snapshot: &Snapshot, query: &NodesQuery, now: Instant) -> Vec<NodeView> {
+    selected(snapshot, query).into_iter().map(|n| NodeView::of(n, snapshot, now)).collect()
 }
 
 /// The one node that `text` names: an exact name, an exact id, or the first 4 or more digits of an id.
@@ -248,8 +254,8 @@ mod tests {
         };
         assert_eq!(names(NodesQuery::default()), "a7 a8 b9");
         assert_eq!(names(NodesQuery { all: true, ..Default::default() }), "a7 a8 b9 old3");
-        assert_eq!(names(NodesQuery { state: Some(State::Down), all: false }), "a8");
-        assert_eq!(names(NodesQuery { state: Some(State::Down), all: true }), "a8 old3");
+        assert_eq!(names(NodesQuery { state: Some(State::Down), ..Default::default() }), "a8");
+        assert_eq!(names(NodesQuery { state: Some(State::Down), all: true, ..Default::default() }), "a8 old3");
     }
 
     #[test]

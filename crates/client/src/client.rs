@@ -172,10 +172,37 @@ impl std::fmt::Debug for Client {
 
 const NOTHING: Option<&()> = None;
 
+/// A path with a query, being written.
+struct Asked {
+    path: String,
+    sign: char,
+}
+
+impl Asked {
+    fn new(path: &str) -> Asked {
+        Asked { path: path.to_string(), sign: '?' }
+    }
+
+    fn one(&mut self, name: &str, value: &(impl ToString + ?Sized)) {
+        self.path.push(std::mem::replace(&mut self.sign, '&'));
+        self.path += &format!("{name}={}", encode(&value.to_string()));
+    }
+
+    fn several(&mut self, name: &str, values: &[impl ToString]) {
+        values.iter().for_each(|v| self.one(name, v));
+    }
+}
+
 impl Service for Client {
     fn nodes(&self, query: &NodesQuery) -> Result<Vec<NodeView>, Error> {
-        let state = query.state.map_or(String::new(), |s| format!("&state={}", s.name()));
-        self.get(&format!("/api/v1/nodes?all={}{state}", query.all))
+        let mut asked = Asked::new("/api/v1/nodes");
+        asked.one("all", &query.all);
+        if let Some(state) = query.state {
+            asked.one("state", state.name());
+        }
+        asked.several("where", &query.conditions);
+        asked.several("order", &query.order);
+        self.get(&asked.path)
     }
 
     fn node(&self, name_or_id: &str) -> Result<NodeView, Error> {
@@ -186,13 +213,31 @@ impl Service for Client {
     }
 
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
-        let BestQuery { n, by, cpu_delta, mem_delta, explain } = query;
-        let by = match by {
+        let by = match query.by {
             By::Cpu => "cpu",
             By::Mem => "mem",
             By::Both => "both",
         };
-        self.get(&format!("/api/v1/best?n={n}&by={by}&cpu_delta={cpu_delta}&mem_delta={mem_delta}&explain={explain}"))
+        let mut asked = Asked::new("/api/v1/best");
+        // Without it, `select` says how many.
+        if query.n > 0 || query.select.is_none() {
+            asked.one("n", &query.n);
+        }
+        asked.one("by", by);
+        asked.one("cpu_delta", &query.cpu_delta);
+        asked.one("mem_delta", &query.mem_delta);
+        asked.one("explain", &query.explain);
+        asked.one("whole", &query.whole);
+        asked.several("cpus", query.cpus.as_slice());
+        asked.several("mem", query.mem.as_slice());
+        asked.several("gpus", query.gpus.as_slice());
+        asked.several("gpu_mem", query.gpu_mem.as_slice());
+        asked.several("label", &query.label);
+        asked.several("zone", query.zone.as_slice());
+        asked.several("where", &query.conditions);
+        asked.several("order", &query.order);
+        asked.several("select", query.select.as_slice());
+        self.get(&asked.path)
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {

@@ -56,9 +56,14 @@ fn every_call_gives_what_the_daemon_gives() {
     for client in [&r.unix, &r.tcp] {
         for query in [
             NodesQuery::default(),
-            NodesQuery { state: Some(State::Down), all: false },
-            NodesQuery { state: None, all: true },
-            NodesQuery { state: Some(State::Left), all: true },
+            NodesQuery { state: Some(State::Down), ..NodesQuery::default() },
+            NodesQuery { all: true, ..NodesQuery::default() },
+            NodesQuery { state: Some(State::Left), all: true, ..NodesQuery::default() },
+            NodesQuery {
+                conditions: vec!["a > 80% && b != \"+ü\"".into(), "me".into()],
+                order: vec!["-load.1".into(), "x".into()],
+                ..NodesQuery::default()
+            },
         ] {
             assert_eq!(client.nodes(&query), r.fake.nodes(&query));
         }
@@ -67,8 +72,25 @@ fn every_call_gives_what_the_daemon_gives() {
         }
         for query in [
             BestQuery::default(),
-            BestQuery { n: 7, by: By::Cpu, cpu_delta: 0.123456789, mem_delta: 0.0, explain: true },
-            BestQuery { n: 1, by: By::Mem, cpu_delta: 1e-9, mem_delta: 1e300, explain: false },
+            BestQuery {
+                n: 7,
+                by: By::Cpu,
+                cpu_delta: 0.123456789,
+                mem_delta: 0.0,
+                explain: true,
+                cpus: Some(2),
+                mem: Some(1.5e9),
+                gpus: Some(0),
+                gpu_mem: Some(1e300),
+                label: vec!["a".into(), "b=c d".into()],
+                zone: Some("rack-7".into()),
+                conditions: vec!["x < 5%".into()],
+                order: vec!["a".into(), "b".into()],
+                select: None,
+                whole: true,
+            },
+            BestQuery { by: By::Mem, cpu_delta: 1e-9, mem_delta: 1e300, ..BestQuery::default() },
+            BestQuery { n: 0, select: Some("select[mem>4G && ut<50%] order[r1m:-mem]".into()), ..BestQuery::default() },
         ] {
             assert_eq!(client.best(&query), r.fake.best(&query));
         }

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::commands::Command;
+use crate::commands::classic::{AutoMpiGen, SmarterSsh};
 use crate::output::{Output, Screen, clean, fold};
 use clap::Parser;
 use std::io::{self, BufWriter, Write};
@@ -19,7 +20,8 @@ Examples:
   peermon demo                      a small cluster on this machine, to look at
   peermon daemon                    run a node
   peermon nodes                     every node there is
-  ssh $(peermon best)               log in to the best one")]
+  peermon ssh                       log in to the best one
+  peermon run -n 4 -- uptime        run a command on the best four")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -39,16 +41,51 @@ pub(crate) struct Place {
     pub(crate) token_file: Option<PathBuf>,
 }
 
+/// Under which name the program was called.
+enum Called {
+    Peermon(Cli),
+    SmarterSsh(SmarterSsh),
+    AutoMpiGen(AutoMpiGen),
+}
+
+impl Called {
+    fn parse() -> Called {
+        let name = std::env::args_os().next().map(PathBuf::from);
+        match name.as_ref().and_then(|n| n.file_name()).and_then(|n| n.to_str()) {
+            Some("smarterssh") => Called::SmarterSsh(SmarterSsh::parse()),
+            Some("autompigen") => Called::AutoMpiGen(AutoMpiGen::parse()),
+            _ => Called::Peermon(Cli::parse()),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Called::Peermon(_) => "peermon",
+            Called::SmarterSsh(_) => "smarterssh",
+            Called::AutoMpiGen(_) => "autompigen",
+        }
+    }
+
+    fn run(self, output: &mut Output<'_>) -> Result<(), Failure> {
+        match self {
+            Called::Peermon(cli) => cli.command.run(&cli.place, output),
+            Called::SmarterSsh(args) => args.run(output),
+            Called::AutoMpiGen(args) => args.run(output),
+        }
+    }
+}
+
 /// Runs the command line: 0 only if it succeeded, 1 if it failed, 2 if it could not be understood.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let called = Called::parse();
+    let name = called.name();
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let screen = Screen::of(&stdout);
     let mut out = BufWriter::new(stdout);
     // Not locked: the daemon logs to it from several threads while a command runs.
     let mut hints = stderr;
     let mut output = Output { out: &mut out, hints: &mut hints, screen };
-    let result = cli.command.run(&cli.place, &mut output);
+    let result = called.run(&mut output);
     let result = result.and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
@@ -56,7 +93,7 @@ pub(crate) fn main() -> ExitCode {
             // If not even this can be said, the exit code has to.
             out.flush().ok();
             let width = Screen::of(&hints).width;
-            let text = format!("peermon: {e}");
+            let text = format!("{name}: {e}");
             let lines: Vec<_> = text.lines().map(|line| fold(&clean(line), width, 2)).collect();
             writeln!(hints, "{}", lines.join("\n")).ok();
             ExitCode::FAILURE
@@ -72,6 +109,8 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+        SmarterSsh::command().debug_assert();
+        AutoMpiGen::command().debug_assert();
     }
 
     #[test]
@@ -102,7 +141,7 @@ mod tests {
 
     #[test]
     fn commands_that_print_data_have_json() {
-        for name in ["nodes", "show", "best", "status", "zones", "events", "invite"] {
+        for name in ["nodes", "groups", "show", "best", "status", "zones", "events", "invite"] {
             let all = Cli::command();
             let command = all.find_subcommand(name).expect(name);
             assert!(command.get_arguments().any(|a| a.get_long() == Some("json")), "{name} has no --json");

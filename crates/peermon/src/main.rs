@@ -1,9 +1,11 @@
 //! One binary: the daemon and every tool.
 
+mod choice;
 mod cli;
 mod commands;
 mod connect;
 mod failure;
+mod group;
 mod output;
 #[cfg(test)]
 mod testing;

@@ -105,7 +105,7 @@ impl Fake {
         let out = |n: &NodeView, reason: &str| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: reason.to_string() };
         let left_out =
             vec![out(&nodes[3], "down: it answers nobody (for 75 s)"), out(&nodes[4], "no values have come from it yet")];
-        Fake { nodes, best: BestAnswer { best, left_out } }
+        Fake { nodes, best: BestAnswer { best, left_out, ..BestAnswer::default() } }
     }
 
     /// A node that has met nobody.
@@ -146,9 +146,11 @@ impl Service for Fake {
     }
 
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
-        let best = self.best.best.iter().take(query.n).cloned().collect();
+        let best: Vec<BestNode> = self.best.best.iter().take(query.n).cloned().collect();
         let left_out = if query.explain { self.best.left_out.clone() } else { vec![] };
-        Ok(BestAnswer { best, left_out })
+        let whole = |b: &BestNode| self.nodes.iter().find(|n| n.id == b.id).cloned();
+        let nodes = if query.whole { best.iter().filter_map(whole).collect() } else { vec![] };
+        Ok(BestAnswer { best, left_out, nodes, per_node: None })
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {

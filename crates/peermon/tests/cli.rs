@@ -40,7 +40,11 @@ fn without_a_daemon_one_line_says_how_to_start_one() -> Result<()> {
         &["nodes"],
         &["nodes", "--json"],
         &["show", "x"],
+        &["groups"],
         &["best"],
+        &["ssh"],
+        &["run", "--", "true"],
+        &["hostfile"],
         &["status"],
         &["key"],
         &["key", "rotate"],
@@ -69,7 +73,12 @@ fn what_is_wrong_is_named() -> Result<()> {
     let bad = bad.to_str().context("a temporary path")?;
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["nodse"], 2, &["nodse", "nodes"]),
-        (&["best", "-n", "0"], 2, &["-n", "from 1 to 100000"]),
+        (&["best", "-n", "0"], 2, &["--count", "from 1 to 100000"]),
+        (&["best", "--mem", "8 parsecs"], 2, &["--mem", "write e.g. 8GiB"]),
+        (&["run", "-n", "2"], 2, &["<COMMAND>"]),
+        (&["run", "-n", "2", "-w", "a", "--", "true"], 2, &["--count", "--nodes"]),
+        (&["hostfile", "--format", "lam"], 2, &["lam", "openmpi, mpich"]),
+        (&["ssh", "--proxy", "0"], 2, &["--proxy", "0"]),
         (&["join"], 2, &["TOKEN"]),
         (&["join", "pm1-nonsense"], 1, &["not a token of `peermon invite`"]),
         (&["join", "-"], 1, &["not a token of `peermon invite`"]),
@@ -101,7 +110,24 @@ fn what_is_wrong_is_named() -> Result<()> {
 fn help_completions_and_manual_come_from_the_same_definition() -> Result<()> {
     let dir = Directory::new()?;
     let help = text(&run(dir.path(), &["--help"])?.stdout);
-    let names = ["daemon", "demo", "invite", "join", "nodes", "show", "best", "status", "key", "events", "completions", "man"];
+    let names = [
+        "daemon",
+        "demo",
+        "invite",
+        "join",
+        "nodes",
+        "groups",
+        "show",
+        "best",
+        "ssh",
+        "run",
+        "hostfile",
+        "status",
+        "key",
+        "events",
+        "completions",
+        "man",
+    ];
     let out = run(dir.path(), &["man", dir.path().join("man1").to_str().context("a temporary path")?])?;
     ensure!(out.status.success(), "{}", text(&out.stderr));
     for name in names {

@@ -1,5 +1,6 @@
-use crate::{By, Unmet};
-use peermon_model::{Instant, MemberState, NodeEntry, Snapshot};
+use crate::sight::{processors, vital};
+use crate::{By, Claimed, Sight, Unmet};
+use peermon_model::{MemberState, NodeEntry};
 use std::fmt;
 use std::time::Duration;
 
@@ -90,55 +91,60 @@ impl fmt::Display for Reason {
 /// What a node is ranked by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fitness {
+    /// As it is believed now, with what is claimed.
     pub(crate) load_per_core: f64,
+    /// As the node told it.
+    pub(crate) load_told: f64,
+    /// Less what is claimed.
     pub(crate) available: f64,
     pub(crate) age: Duration,
+    pub(crate) claimed: Claimed,
 }
 
-/// How old a node's values are if it may be offered, else why not.
-pub(crate) fn usable(snapshot: &Snapshot, node: &NodeEntry, now: Instant) -> Result<Duration, Reason> {
-    let record = &*node.record;
-    if node.hidden {
-        return Err(Reason::Hidden);
+impl Sight<'_> {
+    /// How old a node's values are if it may be offered, else why not.
+    pub(crate) fn usable(&self, node: &NodeEntry) -> Result<Duration, Reason> {
+        let record = &*node.record;
+        if node.hidden {
+            return Err(Reason::Hidden);
+        }
+        if record.listen_only {
+            return Err(Reason::ListenOnly);
+        }
+        if node.state != MemberState::Alive {
+            return Err(Reason::NotAlive(node.state, node.in_state + (self.now - self.snapshot.taken)));
+        }
+        let age = self.age(node).ok_or(Reason::NoValues)?;
+        let limit = node.period.max(PERIOD_MIN).saturating_mul(AGE_MAX_PERIODS);
+        if age > limit {
+            return Err(Reason::TooOld { age, limit });
+        }
+        if vital(node, "health") == Some(0.0) {
+            return Err(Reason::Unhealthy);
+        }
+        if let Some(share) = vital(node, "cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
+            return Err(Reason::SystemCpu(share));
+        }
+        Ok(age)
     }
-    if record.listen_only {
-        return Err(Reason::ListenOnly);
-    }
-    if node.state != MemberState::Alive {
-        return Err(Reason::NotAlive(node.state, node.in_state + (now - snapshot.taken)));
-    }
-    let age = snapshot.age(node, now).ok_or(Reason::NoValues)?;
-    let limit = node.period.max(PERIOD_MIN).saturating_mul(AGE_MAX_PERIODS);
-    if age > limit {
-        return Err(Reason::TooOld { age, limit });
-    }
-    if vital(node, "health") == Some(0.0) {
-        return Err(Reason::Unhealthy);
-    }
-    if let Some(share) = vital(node, "cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
-        return Err(Reason::SystemCpu(share));
-    }
-    Ok(age)
-}
 
-/// A vital that makes sense.
-fn vital(node: &NodeEntry, name: &str) -> Option<f64> {
-    node.record.vital(&node.vitals, name).filter(|v| v.is_finite() && *v >= 0.0)
-}
-
-/// A node's values if it may be offered, else why not. A value that does not count for `by` may be missing; it is 0 then.
-pub(crate) fn judge(snapshot: &Snapshot, node: &NodeEntry, by: By, now: Instant) -> Result<Fitness, Reason> {
-    let age = usable(snapshot, node, now)?;
-    let needed = |name, counts: bool| match vital(node, name) {
-        None if counts => Err(Reason::Missing(name)),
-        value => Ok(value.unwrap_or(0.0)),
-    };
-    let load = needed("load.1", by.cpu())?;
-    let available = needed("mem.available", by.mem())?;
-    Ok(Fitness { load_per_core: load / cores(node), available, age })
-}
-
-/// Processors to spread the load over. Unknown or senseless: 1, so that such a node looks busier than it is, not idler.
-fn cores(node: &NodeEntry) -> f64 {
-    node.record.facts.number("cpu.threads").filter(|n| n.is_finite() && *n >= 1.0).unwrap_or(1.0)
+    /// A node's values if it may be offered, else why not. A value that does not count for `by` may be missing; it is 0 then.
+    pub(crate) fn judge(&self, node: &NodeEntry, by: By) -> Result<Fitness, Reason> {
+        let age = self.usable(node)?;
+        let needed = |name, counts: bool| match vital(node, name) {
+            None if counts => Err(Reason::Missing(name)),
+            value => Ok(value),
+        };
+        let told = needed("load.1", by.cpu())?;
+        let available = needed("mem.available", by.mem())?;
+        let (cores, claimed) = (processors(node), self.claimed(node));
+        let load = told.map_or(0.0, |l| self.load_now(l, cores, age) + claimed.cpus);
+        Ok(Fitness {
+            load_per_core: load / cores,
+            load_told: told.unwrap_or(0.0) / cores,
+            available: (available.unwrap_or(0.0) - claimed.mem).max(0.0),
+            age,
+            claimed,
+        })
+    }
 }

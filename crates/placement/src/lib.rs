@@ -7,6 +7,9 @@
 //!
 //! What it is not: it measures nothing, keeps nothing between calls and logs nobody in. Time and chance are arguments.
 //!
+//! What is not seen in a node's values is reckoned with in one place, [`Sight`], for every ranking and requirement: what others have
+//! claimed of it ([`Claims`]), and that a low load told some seconds ago was seen by others, too.
+//!
 //! # Equality
 //! "Differs by less than a delta" is not transitive: A may equal B and B equal C though A and C differ. So groups are formed
 //! from the best downwards: the best node that has no group yet leads the next one, and every node without a group whose
@@ -23,18 +26,23 @@
 //! ```
 
 mod chance;
+mod claims;
 mod eligible;
 pub mod lsf;
+pub mod nodeset;
 mod order;
 mod rank;
 mod requirements;
+mod sight;
 #[cfg(test)]
 mod tests;
 
+pub use claims::{Claimed, Claims};
 pub use eligible::{AGE_MAX_PERIODS, Reason, SYSTEM_CPU_MAX};
-pub use order::{Order, Ordered, Placed, rank_by};
-pub use rank::{Chosen, Ranking, rank, rank_where};
+pub use order::{Order, Ordered, Placed};
+pub use rank::{Chosen, Ranking, rank};
 pub use requirements::{Label, ParseLabel, Requirements, Unmet, Wanted, bytes};
+pub use sight::{JOB_SECONDS, Sight};
 
 #[cfg(doc)]
 use peermon_model::Snapshot;

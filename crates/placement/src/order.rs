@@ -1,10 +1,9 @@
 //! Ordering nodes by any numbers, the highest first.
 
 use crate::chance::Chance;
-use crate::eligible::usable;
-use crate::{Reason, Wanted};
-use peermon_expr::{Dimension, Error, Expression, Measure, NodeKey, NodeRow, NodeWords};
-use peermon_model::{Instant, Snapshot};
+use crate::{Reason, Sight, Wanted};
+use peermon_expr::{Dimension, Error, Expression, Measure, NodeKey, NodeWords};
+use peermon_model::Snapshot;
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Order {
     keys: Vec<Measure<NodeKey>>,
+    texts: Vec<String>,
     delta: f64,
 }
 
@@ -25,9 +25,46 @@ impl Order {
     /// counts as 0. Of numbers without a unit it is a share of 1 at least, since 5 % of almost no load is no difference.
     pub fn new(keys: &[Expression], delta: f64, snapshot: &Snapshot) -> Result<Order, Error> {
         let words = NodeWords::of(snapshot);
+        let texts = keys.iter().map(ToString::to_string).collect();
         let keys = keys.iter().map(|k| k.measure(&words)).collect::<Result<_, _>>()?;
         // max also turns a NaN into 0.
-        Ok(Order { keys, delta: delta.max(0.0) })
+        Ok(Order { keys, texts, delta: delta.max(0.0) })
+    }
+
+    /// Why a node stands where it stands, in sentences for people.
+    pub fn reasons(&self, sight: &Sight<'_>, placed: &Placed) -> Vec<String> {
+        let node = &sight.snapshot.nodes[placed.index];
+        let row = sight.row(node);
+        let mut reasons: Vec<String> = self
+            .keys
+            .iter()
+            .zip(&self.texts)
+            .zip(&placed.keys)
+            .map(|((key, text), value)| {
+                let Some(value) = value else { return format!("{text} is not known") };
+                let mut said = format!("{text} = {}", amount(*value, key.dimension()));
+                let used: Vec<String> = key
+                    .values(&row)
+                    .into_iter()
+                    .filter(|(name, _)| *name != text)
+                    .map(|(name, v)| format!("{name} is {}", v.as_deref().unwrap_or("not known")))
+                    .collect();
+                if !used.is_empty() {
+                    said += &format!(" ({})", used.join(", "));
+                }
+                said
+            })
+            .collect();
+        let claimed = sight.claimed(node);
+        if !claimed.is_nothing() {
+            reasons.push(format!("others have claimed {claimed} of it, which counts as taken"));
+        }
+        reasons.push(crate::rank::better(placed.better));
+        if placed.equals > 1 {
+            let share = self.delta * 100.0;
+            reasons.push(format!("one of {} that count as equal (within {share:.0} %): placed among them by lot", placed.equals));
+        }
+        reasons
     }
 }
 
@@ -48,7 +85,7 @@ pub struct Placed {
     pub better: usize,
 }
 
-/// What [`rank_by`] found.
+/// What [`Sight::rank_by`] found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ordered {
     /// Best first, at most as many as asked for.
@@ -57,38 +94,39 @@ pub struct Ordered {
     pub left_out: Vec<(usize, Reason)>,
 }
 
-/// The first `n` of the nodes that have what is wanted, in order. The same arguments always give the same answer; another
-/// `seed` draws another lot among equals.
-pub fn rank_by(snapshot: &Snapshot, n: usize, order: &Order, wanted: &Wanted, now: Instant, seed: u64) -> Ordered {
-    let mut found = Ordered::default();
-    let mut rows = Vec::new();
-    for (index, node) in snapshot.nodes.iter().enumerate() {
-        let usable = usable(snapshot, node, now);
-        let age = match usable.and_then(|age| wanted.met(snapshot, node, now).map(|()| age).map_err(Reason::Unmet)) {
-            Ok(age) => age,
-            Err(reason) => {
-                found.left_out.push((index, reason));
+impl Sight<'_> {
+    /// The first `n` of the nodes that have what is wanted, in order. The same arguments always give the same answer; another
+    /// `seed` draws another lot among equals.
+    pub fn rank_by(&self, n: usize, order: &Order, wanted: &Wanted, seed: u64) -> Ordered {
+        let mut found = Ordered::default();
+        let mut rows = Vec::new();
+        for (index, node) in self.snapshot.nodes.iter().enumerate() {
+            let age = match self.usable(node).and_then(|age| self.met(wanted, node).map(|()| age).map_err(Reason::Unmet)) {
+                Ok(age) => age,
+                Err(reason) => {
+                    found.left_out.push((index, reason));
+                    continue;
+                }
+            };
+            let row = self.row(node);
+            let keys: Vec<_> = order.keys.iter().map(|k| k.value(&row)).collect();
+            if !keys.is_empty() && keys.iter().all(Option::is_none) {
+                found.left_out.push((index, Reason::NoOrder));
                 continue;
             }
-        };
-        let row = NodeRow { snapshot, node, now };
-        let keys: Vec<_> = order.keys.iter().map(|k| k.value(&row)).collect();
-        if !keys.is_empty() && keys.iter().all(Option::is_none) {
-            found.left_out.push((index, Reason::NoOrder));
-            continue;
+            rows.push(Placed { index, keys, age, place: 0, equals: 0, better: 0 });
         }
-        rows.push(Placed { index, keys, age, place: 0, equals: 0, better: 0 });
+        // So that the order of the snapshot does not decide anything.
+        rows.sort_by_key(|r| self.snapshot.nodes[r.index].record.id);
+        let mut chance = Chance::new(seed);
+        arrange(&mut rows, 0, order, &mut chance, 0);
+        let of = rows.len();
+        let behind = rows.split_off(n.min(of));
+        found.best = rows;
+        let behind = behind.into_iter().map(|r| (r.index, Reason::NotAmongFirst { place: r.place, of, n }));
+        found.left_out.splice(0..0, behind);
+        found
     }
-    // So that the order of the snapshot does not decide anything.
-    rows.sort_by_key(|r| snapshot.nodes[r.index].record.id);
-    let mut chance = Chance::new(seed);
-    arrange(&mut rows, 0, order, &mut chance, 0);
-    let of = rows.len();
-    let behind = rows.split_off(n.min(of));
-    found.best = rows;
-    let behind = behind.into_iter().map(|r| (r.index, Reason::NotAmongFirst { place: r.place, of, n }));
-    found.left_out.splice(0..0, behind);
-    found
 }
 
 /// Puts rows that are equals in all keys before `key` in order; `better` rows stand before them.
@@ -114,6 +152,15 @@ fn arrange(rows: &mut [Placed], key: usize, order: &Order, chance: &mut Chance, 
         arrange(group, key + 1, order, chance, better);
         better += size;
         rest = behind;
+    }
+}
+
+/// A number as people read it.
+fn amount(value: f64, dimension: Dimension) -> String {
+    match dimension {
+        Dimension::BYTES => format!("{:.1} GiB", value / (1024.0 * 1024.0 * 1024.0)),
+        _ if value.abs() >= 1e6 => format!("{value:.3e}"),
+        _ => format!("{value:.2}"),
     }
 }
 

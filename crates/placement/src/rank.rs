@@ -1,6 +1,6 @@
 use crate::chance::Chance;
-use crate::eligible::{Fitness, judge};
-use crate::{By, Query, Reason, Wanted};
+use crate::eligible::Fitness;
+use crate::{By, Claimed, Query, Reason, Sight, Wanted};
 use peermon_model::{Instant, Snapshot};
 use std::time::Duration;
 
@@ -11,10 +11,14 @@ pub struct Chosen {
     pub index: usize,
     /// What it was ranked by; higher is better. Bytes for [`By::Mem`] and [`By::Both`], minus load per core for [`By::Cpu`].
     pub score: f64,
-    /// Load over the last minute / processors; 0 if it is not known and does not count.
+    /// Load over the last minute / processors as it is believed now, with what is claimed; 0 if it is not known and does not count.
     pub load_per_core: f64,
-    /// Available memory in bytes; 0 if it is not known and does not count.
+    /// The same as the node told it.
+    pub load_told: f64,
+    /// Available memory in bytes, less what is claimed; 0 if it is not known and does not count.
     pub available: f64,
+    /// What others have claimed of it.
+    pub claimed: Claimed,
     /// How old these values are.
     pub age: Duration,
     /// Its place, counted from 1.
@@ -41,11 +45,18 @@ impl Chosen {
                 gib(self.score)
             ),
         }];
-        reasons.push(match self.better {
-            0 => "no usable node is better".to_string(),
-            1 => "1 usable node is better".to_string(),
-            n => format!("{n} usable nodes are better"),
-        });
+        let claimed = !self.claimed.is_nothing();
+        // Less would not be seen in the numbers above.
+        if query.by.cpu() && !claimed && self.load_per_core - self.load_told >= 0.005 {
+            let (told, age) = (self.load_told, self.age.as_secs_f64());
+            reasons.push(format!(
+                "its load per core was {told:.2}, but that was {age:.1} s ago: it counts as nearer to what is usual"
+            ));
+        }
+        if claimed {
+            reasons.push(format!("others have claimed {} of it, which counts as taken", self.claimed));
+        }
+        reasons.push(better(self.better));
         if self.equals > 1 {
             let deltas = match query.by {
                 By::Cpu => format!("{} load per core", query.cpu_delta),
@@ -55,6 +66,15 @@ impl Chosen {
             reasons.push(format!("one of {} that count as equal (within {deltas}): placed among them by lot", self.equals));
         }
         reasons
+    }
+}
+
+/// How many stand in better groups.
+pub(crate) fn better(n: usize) -> String {
+    match n {
+        0 => "no usable node is better".to_string(),
+        1 => "1 usable node is better".to_string(),
+        n => format!("{n} usable nodes are better"),
     }
 }
 
@@ -78,20 +98,32 @@ struct Candidate {
 /// Ranks the snapshot's nodes as they are at `now`. The same arguments always give the same ranking; another `seed` draws
 /// another lot among equals.
 pub fn rank(snapshot: &Snapshot, query: &Query, now: Instant, seed: u64) -> Ranking {
-    rank_where(snapshot, query, &Wanted::default(), now, seed)
+    Sight::new(snapshot, now).rank(query, &Wanted::default(), seed)
 }
 
-/// As [`rank`], of the nodes that have what is wanted.
-pub fn rank_where(snapshot: &Snapshot, query: &Query, wanted: &Wanted, now: Instant, seed: u64) -> Ranking {
-    let mut left_out = Vec::new();
-    let mut candidates = Vec::new();
-    for (index, node) in snapshot.nodes.iter().enumerate() {
-        let judged = judge(snapshot, node, query.by, now);
-        match judged.and_then(|fitness| wanted.met(snapshot, node, now).map(|()| fitness).map_err(Reason::Unmet)) {
-            Ok(fitness) => candidates.push(Candidate { index, fitness, score: score(query.by, &fitness), group: None }),
-            Err(reason) => left_out.push((index, reason)),
+impl Sight<'_> {
+    /// As [`rank`], of the nodes that have what is wanted.
+    pub fn rank(&self, query: &Query, wanted: &Wanted, seed: u64) -> Ranking {
+        let mut left_out = Vec::new();
+        let mut candidates = Vec::new();
+        for (index, node) in self.snapshot.nodes.iter().enumerate() {
+            let judged = self.judge(node, query.by);
+            match judged.and_then(|fitness| self.met(wanted, node).map(|()| fitness).map_err(Reason::Unmet)) {
+                Ok(fitness) => candidates.push(Candidate { index, fitness, score: score(query.by, &fitness), group: None }),
+                Err(reason) => left_out.push((index, reason)),
+            }
         }
+        arrange(self.snapshot, candidates, left_out, query, seed)
     }
+}
+
+fn arrange(
+    snapshot: &Snapshot,
+    mut candidates: Vec<Candidate>,
+    mut left_out: Vec<(usize, Reason)>,
+    query: &Query,
+    seed: u64,
+) -> Ranking {
     let id = |c: &Candidate| snapshot.nodes[c.index].record.id;
     candidates.sort_by(|a, b| {
         let more = b.score.total_cmp(&a.score).then(b.fitness.available.total_cmp(&a.fitness.available));
@@ -119,8 +151,9 @@ pub fn rank_where(snapshot: &Snapshot, query: &Query, wanted: &Wanted, now: Inst
             better = i;
         }
         if i < query.n {
-            let Fitness { load_per_core, available, age } = c.fitness;
-            best.push(Chosen { index: c.index, score: c.score, load_per_core, available, age, place: i + 1, equals, better });
+            let Fitness { load_per_core, load_told, available, age, claimed } = c.fitness;
+            let (index, score, place) = (c.index, c.score, i + 1);
+            best.push(Chosen { index, score, load_per_core, load_told, available, claimed, age, place, equals, better });
         } else {
             behind.push((c.index, Reason::NotAmongFirst { place: i + 1, of, n: query.n }));
         }
@@ -154,11 +187,8 @@ fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
         }
         let best = candidates[leader].fitness;
         // No member of the group can score less than this; it ends the search early, a little lower to allow for rounding.
-        let worst = Fitness {
-            load_per_core: best.load_per_core + cpu_delta,
-            available: (best.available - mem_delta).max(0.0),
-            age: Duration::ZERO,
-        };
+        let worst =
+            Fitness { load_per_core: best.load_per_core + cpu_delta, available: (best.available - mem_delta).max(0.0), ..best };
         let floor = score(query.by, &worst);
         let floor = floor - floor.abs() * 1e-9;
         let mut size = 0;

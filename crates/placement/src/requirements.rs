@@ -1,7 +1,8 @@
 //! What a node must have to be offered.
 
-use peermon_expr::{Condition, Dimension, Error, Expression, NodeKey, NodeRow, NodeWords};
-use peermon_model::{Instant, NodeEntry, Snapshot, ZoneName};
+use crate::Claimed;
+use peermon_expr::{Condition, Dimension, Error, Expression, NodeKey, NodeWords, Row};
+use peermon_model::{Snapshot, ZoneName};
 use std::fmt;
 use std::str::FromStr;
 
@@ -127,15 +128,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether a node has it all as it is at `now`; if not, the first thing it lacks.
-    pub fn met(&self, snapshot: &Snapshot, node: &NodeEntry, now: Instant) -> Result<(), Unmet> {
-        let row = NodeRow { snapshot, node, now };
+    /// Whether a node has it all; if not, the first thing it lacks.
+    pub(crate) fn met(&self, row: &impl Row<NodeKey>, claimed: Claimed) -> Result<(), Unmet> {
         for (what, condition) in &self.list {
-            let holds = condition.holds(&row);
+            let holds = condition.holds(row);
             if holds != Some(true) {
-                let values = condition.values(&row);
+                let values = condition.values(row);
                 let values = values.into_iter().map(|(n, v)| (n.into(), v)).collect();
-                return Err(Unmet { what: what.clone(), known: holds.is_some(), values });
+                return Err(Unmet { what: what.clone(), known: holds.is_some(), values, claimed });
             }
         }
         Ok(())
@@ -151,6 +151,8 @@ pub struct Unmet {
     known: bool,
     /// What counted, and its value; `None` if that is not known.
     values: Vec<(String, Option<String>)>,
+    /// What others have claimed of it.
+    claimed: Claimed,
 }
 
 impl fmt::Display for Unmet {
@@ -164,6 +166,9 @@ impl fmt::Display for Unmet {
                 None => write!(f, "{before}{name} is not known")?,
             }
         }
-        if self.values.is_empty() { Ok(()) } else { f.write_str(")") }
+        if !self.values.is_empty() {
+            f.write_str(")")?;
+        }
+        if self.claimed.is_nothing() { Ok(()) } else { write!(f, "; others have claimed {} of it", self.claimed) }
     }
 }

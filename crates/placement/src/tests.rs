@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod sight;
 mod wanted;
 
 const GB: f64 = 1e9;

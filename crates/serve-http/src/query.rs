@@ -8,9 +8,11 @@ use std::fmt::Display;
 /// The query of `/api/v1/nodes`.
 pub(crate) fn nodes(uri: &Uri) -> Result<NodesQuery, Error> {
     let mut q = NodesQuery::default();
-    each(uri, &["state", "all"], |name, value| {
+    each(uri, &["state", "all", "where", "order"], |name, value| {
         match name {
             "state" => q.state = Some(state(value)?),
+            "where" => q.conditions.push(value.to_string()),
+            "order" => q.order.push(value.to_string()),
             _ => q.all = flag(name, value)?,
         }
         Ok(())
@@ -20,19 +22,55 @@ pub(crate) fn nodes(uri: &Uri) -> Result<NodesQuery, Error> {
 
 /// The query of `/api/v1/best`.
 pub(crate) fn best(uri: &Uri) -> Result<BestQuery, Error> {
-    let mut q = BestQuery::default();
-    each(uri, &["n", "by", "cpu_delta", "mem_delta", "explain"], |name, value| {
+    let mut q = BestQuery { n: 0, ..BestQuery::default() };
+    each(uri, BEST, |name, value| {
+        let text = || value.to_string();
         match name {
             "n" => q.n = whole(name, value, 1, BestQuery::N_MAX)?,
             "by" => q.by = by(value)?,
             "cpu_delta" => q.cpu_delta = amount(name, value)?,
             "mem_delta" => q.mem_delta = amount(name, value)?,
+            "cpus" => q.cpus = Some(count(name, value)?),
+            "mem" => q.mem = Some(amount(name, value)?),
+            "gpus" => q.gpus = Some(count(name, value)?),
+            "gpu_mem" => q.gpu_mem = Some(amount(name, value)?),
+            "label" => q.label.push(text()),
+            "zone" => q.zone = Some(text()),
+            "where" => q.conditions.push(text()),
+            "order" => q.order.push(text()),
+            "select" => q.select = Some(text()),
+            "whole" => q.whole = flag(name, value)?,
             _ => q.explain = flag(name, value)?,
         }
         Ok(())
     })?;
+    // Only a `select` may say how many by itself.
+    if q.n == 0 && q.select.is_none() {
+        q.n = BestQuery::default().n;
+    }
     Ok(q)
 }
+
+/// The parameters of `/api/v1/best`.
+const BEST: &[&str] = &[
+    "n",
+    "by",
+    "cpu_delta",
+    "mem_delta",
+    "explain",
+    "cpus",
+    "mem",
+    "gpus",
+    "gpu_mem",
+    "label",
+    "zone",
+    "where",
+    "order",
+    "select",
+    "whole",
+];
+/// Parameters that may be given several times; how often is for the daemon to judge.
+const SEVERAL: &[&str] = &["label", "where", "order"];
 
 fn each(uri: &Uri, known: &[&str], mut take: impl FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
@@ -41,7 +79,7 @@ fn each(uri: &Uri, known: &[&str], mut take: impl FnMut(&str, &str) -> Result<()
         if !known.contains(&name.as_str()) {
             return Err(Error::BadRequest(format!("no parameter is named {:?}; there are: {}", cut(name), known.join(", "))));
         }
-        if pairs[..i].iter().any(|(n, _)| n == name) {
+        if !SEVERAL.contains(&name.as_str()) && pairs[..i].iter().any(|(n, _)| n == name) {
             return Err(Error::BadRequest(format!("{name} is given twice; give it once")));
         }
         take(name, value)?;
@@ -78,6 +116,10 @@ fn whole(name: &str, value: &str, least: usize, most: usize) -> Result<usize, Er
     }
 }
 
+fn count(name: &str, value: &str) -> Result<u32, Error> {
+    value.parse().map_err(|_| wrong(name, value, "a whole number, 0 or more"))
+}
+
 fn amount(name: &str, value: &str) -> Result<f64, Error> {
     match value.parse::<f64>() {
         Ok(x) if x.is_finite() && x >= 0.0 => Ok(x),
@@ -105,10 +147,29 @@ mod tests {
     fn good_queries_are_read() {
         let nodes_of = |q: &str| nodes(&uri(q)).expect(q);
         assert_eq!(nodes_of(""), NodesQuery::default());
-        assert_eq!(nodes_of("all"), NodesQuery { all: true, state: None });
-        assert_eq!(nodes_of("state=down&all=false"), NodesQuery { all: false, state: Some(State::Down) });
+        assert_eq!(nodes_of("all"), NodesQuery { all: true, ..NodesQuery::default() });
+        assert_eq!(nodes_of("state=down&all=false"), NodesQuery { state: Some(State::Down), ..NodesQuery::default() });
+        let asked = nodes_of("where=me&where=age+%3C+5s&order=-load.1");
+        assert_eq!((asked.conditions, asked.order), (vec!["me".into(), "age < 5s".into()], vec!["-load.1".into()]));
         let q = best(&uri("n=3&by=cpu&cpu_delta=0.5&mem_delta=1e9&explain=1")).expect("a query");
-        assert_eq!(q, BestQuery { n: 3, by: By::Cpu, cpu_delta: 0.5, mem_delta: 1e9, explain: true });
+        assert_eq!(q, BestQuery { n: 3, by: By::Cpu, cpu_delta: 0.5, explain: true, ..BestQuery::default() });
+        let q =
+            best(&uri("cpus=2&mem=4e9&gpus=1&gpu_mem=1e9&label=a&label=b%3Dc&zone=z&where=me&order=1&whole")).expect("a query");
+        let expected = BestQuery {
+            cpus: Some(2),
+            mem: Some(4e9),
+            gpus: Some(1),
+            gpu_mem: Some(1e9),
+            label: vec!["a".into(), "b=c".into()],
+            zone: Some("z".into()),
+            conditions: vec!["me".into()],
+            order: vec!["1".into()],
+            whole: true,
+            ..BestQuery::default()
+        };
+        assert_eq!(q, expected);
+        let q = best(&uri("select=span%5Bn%3D4%5D")).expect("a query");
+        assert_eq!(q, BestQuery { n: 0, select: Some("span[n=4]".into()), ..BestQuery::default() });
         assert_eq!(best(&uri("")).expect("a query"), BestQuery::default());
     }
 
@@ -124,8 +185,11 @@ mod tests {
             ("cpu_delta=-0.1", "cpu_delta"),
             ("mem_delta=inf", "mem_delta"),
             ("explain=perhaps", "explain is \"perhaps\"; it must be true or false"),
-            ("m=1", "no parameter is named \"m\"; there are: n, by, cpu_delta, mem_delta, explain"),
+            ("m=1", "no parameter is named \"m\"; there are: n, by, cpu_delta, mem_delta, explain, cpus"),
             ("n=1&n=2", "n is given twice"),
+            ("cpus=-1", "cpus is \"-1\"; it must be a whole number, 0 or more"),
+            ("gpus=99999999999", "gpus"),
+            ("mem=8GiB", "mem is \"8GiB\"; it must be a number, 0 or more"),
             ("%ff=1", "no parameter is named"),
             ("&&&=&", "no parameter is named \"\""),
         ] {

@@ -1,6 +1,7 @@
 //! What the daemon answers, read from what the loop has published.
 
 mod best;
+mod nodes;
 mod status;
 
 use crate::clock;
@@ -45,7 +46,7 @@ impl Answers {
 
 impl Service for Answers {
     fn nodes(&self, query: &NodesQuery) -> Result<Vec<NodeView>, Error> {
-        Ok(peermon_api::listed(&self.snapshot(), query, clock::now()))
+        nodes::answer(&self.snapshot(), query, clock::now())
     }
 
     fn node(&self, name_or_id: &str) -> Result<NodeView, Error> {

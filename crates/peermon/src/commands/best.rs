@@ -1,15 +1,16 @@
 use crate::Failure;
-use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, clean, fold, parse_bytes, short_number};
-use clap::ValueEnum;
+use crate::choice::{Choice, count, nobody};
+use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, clean, fold, short_number};
 use owo_colors::Style;
 use peermon_api::{BestAnswer, BestNode, BestQuery, By, Service};
+use peermon_placement::lsf::Lsf;
 use std::io::Write;
 
 /// Name the best nodes for a job, the best first
 ///
 /// Nodes are ordered by their available memory / (1 + load per core). Nodes that hardly differ count as equal and are shuffled,
-/// so that quick successive calls spread. A node is never offered if it is not alive, if its kernel used above 95 % of its
-/// processors in the last 3 minutes, or if its values are missing or old.
+/// so that quick successive calls spread; a low load counts the less the older it is. A node is never offered if it is not alive, if
+/// its kernel used above 95 % of its processors in the last 3 minutes, or if its values are missing or old.
 ///
 /// On a terminal a small table is printed, otherwise names only, one a line. If no node can be offered, the exit code is 1.
 #[derive(clap::Args, Debug)]
@@ -17,21 +18,17 @@ use std::io::Write;
 Examples:
   ssh $(peermon best)
   peermon best -n 4 --by mem --mem-delta 500MB
+  peermon best --cpus 8 --mem 16G --label gpu-type=a100
+  peermon best --where 'cpu.busy < 20%' --order 'mem.available / cpu.threads'
+  peermon best --select 'select[mem>4G && gpus_free>=1] order[r1m] span[n=4]'
   peermon best --explain            why these, and why not the others
   peermon best -n 3 --json | jq -r '.[].name'")]
 pub(crate) struct Args {
-    /// How many nodes at most
-    #[arg(short, value_name = "N", default_value_t = 1, value_parser = count)]
-    n: usize,
-    /// What counts: the least load per core, the most available memory, or both
-    #[arg(long, value_enum, default_value = "both", value_name = "WHAT")]
-    by: What,
-    /// Load per core that counts as no difference
-    #[arg(long, value_name = "LOAD", default_value_t = BestQuery::default().cpu_delta, value_parser = load)]
-    cpu_delta: f64,
-    /// Available memory that counts as no difference, such as 1GB, 500MB or 2GiB
-    #[arg(long, value_name = "BYTES", default_value = "1GB", value_parser = parse_bytes)]
-    mem_delta: f64,
+    /// How many nodes at most [default: 1, or what --select says in its span]
+    #[arg(short, long = "count", value_name = "N", value_parser = count)]
+    n: Option<usize>,
+    #[command(flatten)]
+    choice: Choice,
     /// Print addresses instead of names
     #[arg(long, short = 'I')]
     addresses: bool,
@@ -44,78 +41,52 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum What {
-    Cpu,
-    Mem,
-    Both,
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    let n = text.parse().ok().filter(|n| (1..=BestQuery::N_MAX).contains(n));
-    n.ok_or_else(|| format!("it must be a whole number from 1 to {}", BestQuery::N_MAX))
-}
-
-fn load(text: &str) -> Result<f64, String> {
-    let load = text.parse().ok().filter(|l: &f64| l.is_finite() && *l >= 0.0);
-    load.ok_or_else(|| "it must be a number of 0 or more, such as 0.1".to_string())
+/// What the score is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ranked {
+    By(By),
+    Order,
 }
 
 pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
-    let by = match args.by {
-        What::Cpu => By::Cpu,
-        What::Mem => By::Mem,
-        What::Both => By::Both,
-    };
-    // Nobody chosen is explained in any case, so it is asked for at once.
-    let query = BestQuery { n: args.n, by, cpu_delta: args.cpu_delta, mem_delta: args.mem_delta, explain: true };
+    let query = BestQuery { explain: args.explain, ..args.choice.query(args.n) };
+    let own_order =
+        !query.order.is_empty() || query.select.as_ref().is_some_and(|s| Lsf::parse(s).is_ok_and(|l| !l.order.is_empty()));
+    let ranked = if own_order { Ranked::Order } else { Ranked::By(query.by) };
     let answer = service.best(&query)?;
     match (args.json, args.explain) {
         (true, true) => output.json(&answer)?,
         (true, false) => output.json(&answer.best)?,
-        (false, true) => explain(&answer, by, output)?,
-        (false, false) if output.screen.terminal && !args.addresses => table(&answer.best, by, output.out, output.screen)?,
+        (false, true) => explain(&answer, ranked, output)?,
+        (false, false) if output.screen.terminal && !args.addresses => table(&answer.best, ranked, output.out, output.screen)?,
         (false, false) => {
             for node in &answer.best {
                 output.line(&clean(if args.addresses { &node.address } else { &node.name }))?;
             }
         }
     }
-    if answer.best.is_empty() { Err(Failure::new(nobody(&answer))) } else { Ok(()) }
-}
-
-/// Why nobody was chosen, with the reason of each node while they are few.
-fn nobody(answer: &BestAnswer) -> String {
-    const SHOWN_MAX: usize = 8;
-    if answer.left_out.is_empty() {
-        return "no node can be offered: the table is empty; `peermon status` says whether this daemon has met others"
-            .to_string();
-    }
-    let mut lines = vec![format!("no node can be offered; of {} in the table:", answer.left_out.len())];
-    lines.extend(answer.left_out.iter().take(SHOWN_MAX).map(|l| format!("  {}: {}", l.name, l.reason)));
-    if answer.left_out.len() > SHOWN_MAX {
-        lines.push(format!("  ... and {} more; `peermon best --explain` names all", answer.left_out.len() - SHOWN_MAX));
-    }
-    lines.join("\n")
+    if answer.best.is_empty() { Err(nobody(service, &query)?) } else { Ok(()) }
 }
 
 /// What a node was ranked by, as people read it.
-fn score(by: By, score: f64) -> String {
-    match by {
-        By::Cpu => short_number(-score + 0.0),
-        By::Mem | By::Both => bytes(score),
+fn score(ranked: Ranked, score: f64) -> String {
+    match ranked {
+        Ranked::By(By::Cpu) => short_number(-score + 0.0),
+        Ranked::By(By::Mem | By::Both) => bytes(score),
+        Ranked::Order => short_number(score),
     }
 }
 
 /// Prints the chosen as a small table.
-pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Screen) -> Result<(), Failure> {
+pub(crate) fn table(best: &[BestNode], ranked: Ranked, out: &mut dyn Write, screen: Screen) -> Result<(), Failure> {
     if best.is_empty() {
         return Ok(());
     }
-    let head = match by {
-        By::Cpu => "LOAD/CORE",
-        By::Mem => "AVAILABLE",
-        By::Both => "MEM/(1+LOAD)",
+    let head = match ranked {
+        Ranked::By(By::Cpu) => "LOAD/CORE",
+        Ranked::By(By::Mem) => "AVAILABLE",
+        Ranked::By(By::Both) => "MEM/(1+LOAD)",
+        Ranked::Order => "SCORE",
     };
     let mut table = Table::new(&[
         Column::number("#", 160),
@@ -129,7 +100,7 @@ pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Scre
         table.row(vec![
             Cell::new((i + 1).to_string()),
             Cell::new(&b.name).styled(Style::new().bold()),
-            Cell::new(score(by, b.score)),
+            Cell::new(score(ranked, b.score)),
             Cell::new(age(b.age_seconds)),
             Cell::new(&b.address),
             Cell::known(b.reasons.first(), Clone::clone),
@@ -139,14 +110,14 @@ pub(crate) fn table(best: &[BestNode], by: By, out: &mut dyn Write, screen: Scre
 }
 
 /// Prints every node with its reasons.
-pub(crate) fn explain(answer: &BestAnswer, by: By, output: &mut Output<'_>) -> Result<(), Failure> {
+pub(crate) fn explain(answer: &BestAnswer, ranked: Ranked, output: &mut Output<'_>) -> Result<(), Failure> {
     let screen = output.screen;
     for (i, b) in answer.best.iter().enumerate() {
         let name = screen.paint(&clean(&b.name), Style::new().bold());
         output.line(&format!(
             "{}. {name}: {}, values {} old, at {}",
             i + 1,
-            score(by, b.score),
+            score(ranked, b.score),
             age(b.age_seconds),
             clean(&b.address)
         ))?;
@@ -194,6 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_asked_for_reaches_the_daemon() {
+        let asked = |line: &str| {
+            let args = args(line);
+            args.choice.query(args.n)
+        };
+        assert_eq!(asked(""), BestQuery::default());
+        let expected = BestQuery {
+            n: 3,
+            by: By::Cpu,
+            cpus: Some(8),
+            mem: Some(16.0 * 1024.0 * 1024.0 * 1024.0),
+            gpus: Some(1),
+            gpu_mem: Some(5e8),
+            label: vec!["a".into(), "b=c".into()],
+            zone: Some("z".into()),
+            conditions: vec!["me".into()],
+            ..BestQuery::default()
+        };
+        let line = "--count 3 --by cpu --cpus 8 --mem 16G --gpus 1 --gpu-mem 500MB --label a --label b=c --zone z --where me";
+        assert_eq!(asked(line), expected);
+        assert_eq!(asked("--order -load.1 --order age").order, ["-load.1", "age"]);
+        // How many is then for the daemon to read.
+        assert_eq!((asked("--select span[n=4]").n, asked("-n 2 --select span[n=4]").n), (0, 2));
+    }
+
+    #[test]
     fn people_get_a_table_and_reasons() {
         check_text("best_100.txt", &best("-n 2", &Fake::five(), terminal(100)).0);
         check_text("best_40.txt", &best("-n 2", &Fake::five(), terminal(40)).0);
@@ -231,7 +228,11 @@ mod tests {
             ("-n x", "from 1 to 100000"),
             ("--cpu-delta -1", "unexpected argument"),
             ("--cpu-delta=-1", "0 or more"),
-            ("--mem-delta much", "write for example 1GB"),
+            ("--mem-delta much", "write e.g. 8GiB"),
+            ("--mem 8s", "is not an amount of memory"),
+            ("--cpus -1", "unexpected argument"),
+            ("--gpus x", "invalid digit"),
+            ("--by cpu --order load.1", "cannot be used with"),
             ("--by disk", "possible values: cpu, mem, both"),
         ] {
             let said = Line::try_parse_from(format!("best {line}").split_whitespace()).err().expect(line).to_string();

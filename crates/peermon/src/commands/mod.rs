@@ -1,16 +1,21 @@
 //! The commands: one file each, and this list.
 
 mod best;
+pub(crate) mod classic;
 mod completions;
 mod daemon;
 mod demo;
 mod events;
+mod groups;
+mod hostfile;
 mod invite;
 mod join;
 mod key;
 mod man;
 mod nodes;
+mod run;
 mod show;
+mod ssh;
 mod status;
 mod zones;
 
@@ -29,7 +34,11 @@ pub(crate) enum Command {
     Join(join::Args),
     Nodes(nodes::Args),
     Show(show::Args),
-    Best(best::Args),
+    Groups(groups::Args),
+    Best(Box<best::Args>),
+    Ssh(Box<ssh::Args>),
+    Run(Box<run::Args>),
+    Hostfile(Box<hostfile::Args>),
     Status(status::Args),
     Zones(zones::Args),
     Key(key::Args),
@@ -48,6 +57,10 @@ impl Command {
             Command::Join(args) => join::run(&args, place, output),
             Command::Nodes(args) => nodes::run(&args, &connect(place)?, output),
             Command::Show(args) => show::run(&args, &connect(place)?, output),
+            Command::Groups(args) => groups::run(&args, &connect(place)?, output),
+            Command::Ssh(args) => ssh::run(&args, &connect(place)?, output),
+            Command::Run(args) => run::run(&args, &connect(place)?, output),
+            Command::Hostfile(args) => hostfile::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
             Command::Status(args) => status::run(&args, &connect(place)?, output),
             Command::Zones(args) => zones::run(&args, &connect(place)?, output),

@@ -1,8 +1,10 @@
 use crate::Failure;
-use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, percent, rate, short_number};
+use crate::group;
+use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, clean, percent, rate, short_number};
 use clap::ValueEnum;
 use owo_colors::Style;
 use peermon_api::{FactValue, NodeView, NodesQuery, Service, State};
+use peermon_placement::nodeset;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -15,14 +17,32 @@ use std::io::Write;
 Examples:
   peermon nodes
   peermon nodes --state down
+  peermon nodes --where 'cpu.busy > 90%' --order -cpu.busy
+  peermon nodes 'node[1-8]!node3'
+  clush -w $(peermon nodes --fold --group idle) uptime
   peermon nodes --json | jq -r '.[] | select(.vitals[\"cpu.busy\"] < 0.1) | .name'")]
 pub(crate) struct Args {
+    /// Only these nodes, e.g. 'node[1-3,10]'
+    #[arg(value_name = "NODESET")]
+    names: Option<String>,
     /// Only nodes in this state
     #[arg(long, value_enum, value_name = "STATE")]
     state: Option<OnlyState>,
     /// Also nodes that have been down or gone for long
     #[arg(long, short)]
     all: bool,
+    /// Only nodes of a group: up, down, idle, gpufree, or the KEY or KEY=VALUE of a label; `peermon groups` lists them
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Only nodes for which this condition holds, e.g. 'mem.available > 4GiB' (docs/expressions.md); may be given several times
+    #[arg(long = "where", value_name = "EXPR")]
+    conditions: Vec<String>,
+    /// In the order of this expression, the highest first, instead of by name; a second one decides among equals
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    order: Vec<String>,
+    /// Print the names alone, folded into one line as ClusterShell does: node[1-3,10]
+    #[arg(long, conflicts_with = "json")]
+    fold: bool,
     /// Print a JSON array: name, id, addresses, state, age_seconds, facts, vitals... in base units
     #[arg(long)]
     json: bool,
@@ -45,24 +65,68 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         OnlyState::Down => State::Down,
         OnlyState::Left => State::Left,
     });
-    let nodes = service.nodes(&NodesQuery { state, all: args.all })?;
+    let mut conditions = args.conditions.clone();
+    if let Some(name) = &args.group {
+        let members = group::condition(name);
+        conditions.push(members.clone());
+        group::check(service, name, &members)?;
+    }
+    let mut nodes = service.nodes(&NodesQuery { state, all: args.all, conditions, order: args.order.clone() })?;
+    if let Some(set) = &args.names {
+        keep_named(&mut nodes, set, service)?;
+    }
+    if args.fold {
+        return fold(&nodes, output);
+    }
     if args.json {
         return output.json(&nodes);
     }
     if !nodes.is_empty() {
         print(&nodes, output.out, output.screen)?;
     }
+    let narrowed = args.names.is_some() || args.group.is_some() || !args.conditions.is_empty();
     match (&nodes[..], args.state) {
+        ([], _) if narrowed => output.hint("No node is like that. `peermon nodes` lists all."),
         ([], Some(s)) => output.hint(&format!("No node is in the state {}. `peermon nodes` lists all.", format!("{s:?}").to_lowercase())),
         ([], None) => output.hint(
             "The table is empty: this daemon only listens, and no node has been heard yet. On another machine `peermon invite` \
              prints a token; here `peermon join TOKEN` uses it.",
         ),
-        ([only], None) if only.this => output.hint(
+        ([only], None) if only.this && !narrowed => output.hint(
             "This node is alone so far. `peermon invite` prints a token; on another machine install peermon and run `peermon join TOKEN` there.",
         ),
         _ => Ok(()),
     }
+}
+
+/// Keeps the nodes of a set; a name that no node has is an error.
+pub(super) fn keep_named(nodes: &mut Vec<NodeView>, set: &str, service: &dyn Service) -> Result<(), Failure> {
+    let names: BTreeSet<String> =
+        nodeset::unfold(set).map_err(|e| Failure::new(format!("{set:?} names no nodes: {e}")))?.into_iter().collect();
+    nodes.retain(|n| names.contains(&n.name));
+    let found: BTreeSet<&str> = nodes.iter().map(|n| n.name.as_str()).collect();
+    if names.iter().all(|n| found.contains(n.as_str())) {
+        return Ok(());
+    }
+    // Those that are there but were not asked for are no mistake.
+    let all = service.nodes(&NodesQuery { all: true, ..NodesQuery::default() })?;
+    let known: BTreeSet<&str> = all.iter().map(|n| n.name.as_str()).collect();
+    let unknown = nodeset::fold(names.iter().map(String::as_str).filter(|n| !known.contains(n))).text;
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("no node is named {unknown}; `peermon nodes --all` lists them all")))
+    }
+}
+
+/// Prints names in one line; nothing if there are none.
+fn fold(nodes: &[NodeView], output: &mut Output<'_>) -> Result<(), Failure> {
+    let folded = nodeset::fold(nodes.iter().map(|n| n.name.as_str()));
+    if !folded.left_out.is_empty() {
+        let names: Vec<_> = folded.left_out.iter().map(|n| clean(n)).collect();
+        output.hint(&format!("Left out, since their names hold signs that mean something in sets: {}", names.join(" ")))?;
+    }
+    if folded.text.is_empty() { Ok(()) } else { output.line(&clean(&folded.text)) }
 }
 
 /// Prints the table of nodes.
@@ -196,6 +260,24 @@ mod tests {
         check(&Fake::alone(), &Args::default(), terminal(80), "nodes_alone.txt");
         check(&Fake::empty(), &Args::default(), terminal(80), "nodes_empty.txt");
         check(&Fake::namesakes(), &Args::default(), terminal(70), "nodes_namesakes.txt");
+    }
+
+    #[test]
+    fn names_are_folded_and_unfolded() {
+        let five = Fake::five();
+        let run = |args: &Args| {
+            let (out, hints, result) = collected(Screen::PIPE, |o| run(args, &five, o));
+            (out, hints, result.map_err(|e| e.to_string()))
+        };
+        let folded = Args { fold: true, ..Args::default() };
+        assert_eq!(run(&folded).0, "here-[1-2],replay-busy-with-a-long-name,replay-idle,機械\n");
+        let named = |set: &str| Args { fold: true, names: Some(set.into()), ..Args::default() };
+        assert_eq!(run(&named("here-[1-2]!here-1")), ("here-2\n".into(), String::new(), Ok(())));
+        assert_eq!(run(&Args { state: Some(OnlyState::Down), ..named("here-1") }), (String::new(), String::new(), Ok(())));
+        let said = run(&named("here-[1-4],x")).2.expect_err("they are not there");
+        assert_eq!(said, "no node is named here-[3-4],x; `peermon nodes --all` lists them all");
+        let said = run(&named("here-[1-")).2.expect_err("no set");
+        assert!(said.starts_with("\"here-[1-\" names no nodes: column 6: this bracket is not closed"), "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod units;
 
 pub(crate) use table::{Cell, Column, Table};
 pub(crate) use text::{clean, fold};
-pub(crate) use units::{age, attribute, bytes, parse_bytes, percent, rate, seconds, short_number, value};
+pub(crate) use units::{age, amount, attribute, bytes, percent, rate, seconds, short_number, value};
 
 use crate::Failure;
 use owo_colors::Style;

@@ -147,29 +147,11 @@ fn moment(unix: f64) -> String {
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", second / 3600, second % 3600 / 60)
 }
 
-/// Reads what people write for a number of bytes: `500000000`, `500MB`, `1.5 GiB`, `2g`. Letters without `i` are powers of
-/// 1000, with `i` of 1024.
-pub(crate) fn parse_bytes(text: &str) -> Result<f64, String> {
-    let bad = || format!("{text:?} is not a number of bytes; write for example 1GB, 500MB or 2GiB");
-    let t = text.trim();
-    let split = t.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(t.len());
-    let number: f64 = t[..split].trim().parse().map_err(|_| bad())?;
-    let unit = t[split..].trim().to_ascii_lowercase();
-    let unit = unit.strip_suffix('b').unwrap_or(&unit);
-    let (letter, base) = match unit.strip_suffix('i') {
-        Some(letter) => (letter, 1024f64),
-        None => (unit, 1000f64),
-    };
-    let power = match letter {
-        "" if base == 1000.0 => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        _ => return Err(bad()),
-    };
-    let bytes = number * base.powi(power);
-    if bytes.is_finite() && bytes >= 0.0 { Ok(bytes) } else { Err(bad()) }
+/// Reads what people write for a number of bytes, as expressions do: `500MB`, `1.5 GiB`, `2G` (which is `2GiB`), or a plain number.
+pub(crate) fn amount(text: &str) -> Result<f64, String> {
+    let plain = text.trim().parse().ok().filter(|b: &f64| b.is_finite() && *b >= 0.0);
+    let read = plain.or_else(|| peermon_placement::bytes(text).ok());
+    read.ok_or_else(|| format!("{text:?} is not an amount of memory; write e.g. 8GiB, 8G or 500MB"))
 }
 
 #[cfg(test)]
@@ -249,14 +231,14 @@ mod tests {
             ("1000", 1000.0),
             ("1GB", 1e9),
             ("1.5 GiB", 1.5 * 1073741824.0),
-            ("2g", 2e9),
+            ("2G", 2.0 * 1073741824.0),
             ("500MB", 5e8),
             ("7 B", 7.0),
         ] {
-            assert_eq!(parse_bytes(text), Ok(expected), "{text}");
+            assert_eq!(amount(text), Ok(expected), "{text}");
         }
-        for text in ["", "GB", "-1", "1 light-year", "1XB", "inf", "NaN", "1i", "ö"] {
-            assert!(parse_bytes(text).is_err(), "{text}");
+        for text in ["", "GB", "-1", "1 light-year", "1XB", "inf", "NaN", "1i", "ö", "8s"] {
+            assert!(amount(text).is_err(), "{text}");
         }
     }
 }

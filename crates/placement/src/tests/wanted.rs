@@ -2,7 +2,7 @@
 
 use super::{GB, Machine, TAKEN, all, machine, table};
 use crate::lsf::Lsf;
-use crate::{By, Label, Order, Query, Requirements, Wanted, bytes, rank_by, rank_where};
+use crate::{By, Label, Order, Query, Requirements, Sight, Wanted, bytes};
 use peermon_expr::Expression;
 use peermon_model::{Snapshot, Value};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn four() -> Snapshot {
 }
 
 fn usable(t: &Snapshot, wanted: &Wanted) -> Vec<usize> {
-    (0..t.nodes.len()).filter(|i| wanted.met(t, &t.nodes[*i], TAKEN).is_ok()).collect()
+    (0..t.nodes.len()).filter(|i| Sight::new(t, TAKEN).met(wanted, &t.nodes[*i]).is_ok()).collect()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn nodes_left_out_are_told_what_they_lack() {
     let condition = "cpu.threads - load.1 > 8".parse::<Expression>().expect("an expression");
     let wanted = Requirements { mem: Some(30.0 * GB), conditions: vec![condition], ..Requirements::default() };
     let wanted = wanted.compile(&t).expect("requirements");
-    let ranking = rank_where(&t, &all(By::Cpu), &wanted, TAKEN, 1);
+    let ranking = Sight::new(&t, TAKEN).rank(&all(By::Cpu), &wanted, 1);
     assert_eq!(ranking.best.iter().map(|c| c.index).collect::<Vec<_>>(), [2, 1]);
     let said: Vec<_> = ranking.left_out.iter().map(|(i, r)| format!("{i} {r}")).collect();
     assert_eq!(
@@ -90,15 +90,15 @@ fn nodes_left_out_are_told_what_they_lack() {
             "3 it does not publish a usable load.1",
         ]
     );
-    let ranking = rank_where(&t, &Query { n: 9, by: By::Mem, ..Query::default() }, &wanted, TAKEN, 1);
+    let ranking = Sight::new(&t, TAKEN).rank(&Query { n: 9, by: By::Mem, ..Query::default() }, &wanted, 1);
     assert!(ranking.left_out[1].1.to_string().contains("does not publish a usable mem.available"));
     let gpus = Requirements { gpus: Some(1), ..Requirements::default() }.compile(&t).expect("requirements");
-    let said = gpus.met(&t, &t.nodes[0], TAKEN).expect_err("it has none").to_string();
+    let said = Sight::new(&t, TAKEN).met(&gpus, &t.nodes[0]).expect_err("it has none").to_string();
     assert_eq!(said, "it is not known to have what was asked for: 1 GPUs (gpu.count is not known)");
 }
 
 fn ordered(t: &Snapshot, order: &Order, seed: u64) -> Vec<usize> {
-    rank_by(t, usize::MAX, order, &Wanted::default(), TAKEN, seed).best.iter().map(|p| p.index).collect()
+    Sight::new(t, TAKEN).rank_by(usize::MAX, order, &Wanted::default(), seed).best.iter().map(|p| p.index).collect()
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn the_highest_comes_first_and_the_unknown_last() {
     check(&["if(zone == 'default', 1, 0)", "-load.1"], &[0, 1, 3, 2]);
     check(&["gpu.count"], &[2]);
     let gpu = Order::new(&["gpu.count".parse().expect("an expression")], 0.0, &t).expect("an order");
-    let found = rank_by(&t, 1, &gpu, &Wanted::default(), TAKEN, 1);
+    let found = Sight::new(&t, TAKEN).rank_by(1, &gpu, &Wanted::default(), 1);
     assert!(found.left_out.iter().all(|(_, r)| r.to_string() == "nothing that it is to be ordered by is known of it"));
     let text = ["name".parse().expect("an expression")];
     assert!(Order::new(&text, 0.0, &t).is_err_and(|e| e.message() == "a number is wanted here, and this is a text"));
@@ -136,7 +136,7 @@ fn equals_in_an_order_stand_by_lot() {
     }
     // 100 expected with a deviation of 8; the seeds are fixed, so this never flickers.
     assert!(first[..3].iter().all(|n| (70..130).contains(n)), "{first:?}");
-    let placed = rank_by(&t, 2, &order, &Wanted::default(), TAKEN, 5);
+    let placed = Sight::new(&t, TAKEN).rank_by(2, &order, &Wanted::default(), 5);
     assert!(placed.best.iter().all(|p| (p.equals, p.better) == (3, 0)));
     assert!(placed.left_out.iter().any(|(_, r)| r.to_string() == "usable, but number 4 of 4 and 2 asked for"));
 }

@@ -116,6 +116,10 @@ impl Fake {
 
 impl Service for Fake {
     fn nodes(&self, query: &NodesQuery) -> Result<Vec<NodeView>, Error> {
+        // It reads no expressions; what came through is in the answer.
+        if query.conditions.len() + query.order.len() > 1 {
+            return Err(Error::Conflict(format!("{query:?}")));
+        }
         let shown = |n: &&NodeView| query.state.is_none_or(|s| s == n.state) && (query.all || n.state != State::Left);
         Ok(self.nodes.iter().filter(shown).cloned().collect())
     }
@@ -141,18 +145,19 @@ impl Service for Fake {
     }
 
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
-        let best = self.nodes.iter().filter(|n| n.state == State::Alive).take(query.n);
+        let best = self.nodes.iter().filter(|n| n.state == State::Alive).take(query.n.max(1));
         let best = best.map(|n| BestNode {
             name: n.name.clone(),
             id: n.id.clone(),
             address: "10.0.0.1".into(),
             score: if query.by == By::Cpu { -query.cpu_delta } else { query.mem_delta },
-            reasons: vec!["it is free".into()],
+            reasons: vec![format!("{query:?}")],
             age_seconds: 0.75,
         });
         let out = |n: &NodeView| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: format!("it is {}", n.state.name()) };
         let left_out = if query.explain { self.nodes.iter().skip(1).map(out).collect() } else { Vec::new() };
-        Ok(BestAnswer { best: best.collect(), left_out })
+        let nodes = if query.whole { self.nodes[..1].to_vec() } else { Vec::new() };
+        Ok(BestAnswer { best: best.collect(), left_out, nodes, per_node: query.select.as_ref().map(|_| 2) })
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {

@@ -95,7 +95,7 @@ fn show(members: &[Member], output: &mut Output<'_>) -> Result<(), Failure> {
     }
     output.line("\nWhich to use now, and why:")?;
     let query = BestQuery { n: 1, explain: true, ..BestQuery::default() };
-    super::best::explain(&client.best(&query)?, By::Both, output)?;
+    super::best::explain(&client.best(&query)?, super::best::Ranked::By(By::Both), output)?;
 
     output.line("\nWhere they answer:")?;
     let mut table = Table::new(&[

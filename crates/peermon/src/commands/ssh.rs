@@ -1,0 +1,130 @@
+use crate::Failure;
+use crate::choice::{Choice, choose, host};
+use crate::output::Output;
+use peermon_api::{BestNode, BestQuery, Service};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+/// Log in to the best node, or run a command there
+///
+/// The program becomes ssh, so everything is as with ssh itself. What stands behind -- is passed on: options, and a command to run.
+///
+/// With `ssh best` in mind, --proxy connects to the best node instead and passes bytes on; an ssh_config entry uses it
+/// (docs/placement.md).
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  peermon ssh
+  peermon ssh --cpus 4 --mem 8G
+  peermon ssh --label gpu-type=a100 -- nvidia-smi
+  peermon ssh -- -X -l alice")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    choice: Choice,
+    /// Use the node's address instead of its name
+    #[arg(long, short = 'I')]
+    addresses: bool,
+    /// Connect to this port of the best node, for ssh's ProxyCommand; if it does not answer, to the next best one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "arguments")]
+    proxy: Option<u16>,
+    /// What ssh gets behind the node's name
+    #[arg(last = true, value_name = "SSH ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+/// Nodes that a proxy tries, one after the other: the best one may run no ssh server.
+const PROXY_TRIES: usize = 3;
+/// How long one of them has to answer.
+const PROXY_CONNECT_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(port) = args.proxy {
+        let answer = choose(service, &args.choice.query(Some(PROXY_TRIES)))?;
+        return pass(connect(&answer.best, port)?);
+    }
+    let answer = choose(service, &BestQuery { n: 1, ..args.choice.query(Some(1)) })?;
+    become_ssh(&host(&answer.best[0], args.addresses)?, &args.arguments, output)
+}
+
+/// Ends this program and runs ssh in its place. ssh takes options and a command behind the host's name.
+pub(super) fn become_ssh(host: &str, arguments: &[OsString], output: &mut Output<'_>) -> Result<(), Failure> {
+    output.out.flush()?;
+    let e = Command::new("ssh").arg(host).args(arguments).exec();
+    Err(Failure::new(no_ssh(&e)))
+}
+
+/// Why ssh cannot be run.
+pub(super) fn no_ssh(e: &io::Error) -> String {
+    format!("cannot run ssh: {e}; install an OpenSSH client, or use `peermon best` with another program")
+}
+
+fn connect(nodes: &[BestNode], port: u16) -> Result<TcpStream, Failure> {
+    let mut why = Vec::new();
+    for node in nodes {
+        let tried = node
+            .address
+            .parse::<IpAddr>()
+            .map_err(|_| io::Error::other("it tells no address"))
+            .and_then(|ip| TcpStream::connect_timeout(&SocketAddr::new(ip, port), PROXY_CONNECT_MAX));
+        match tried {
+            Ok(stream) => return Ok(stream),
+            Err(e) => why.push(format!("{} ({e})", node.name)),
+        }
+    }
+    Err(Failure::new(format!("nobody answers on port {port} of {}; is an ssh server running there?", why.join(", "))))
+}
+
+/// Passes bytes between the standard streams and a connection until the other side has ended its half.
+fn pass(stream: TcpStream) -> Result<(), Failure> {
+    let lost = |e: io::Error| Failure::new(format!("the connection was lost: {e}"));
+    stream.set_nodelay(true).map_err(lost)?;
+    let mut sink = stream.try_clone().map_err(lost)?;
+    std::thread::spawn(move || {
+        // Either end of it ends the session; the copy below then ends with the connection.
+        let _ = io::copy(&mut io::stdin().lock(), &mut sink);
+        let _ = sink.shutdown(Shutdown::Write);
+    });
+    let (mut source, mut out) = (stream, io::stdout().lock());
+    let mut buffer = [0; 32 * 1024];
+    loop {
+        use std::io::Read;
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => {
+                out.write_all(&buffer[..n])?;
+                out.flush()?;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(lost(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_proxy_takes_the_next_best_if_the_best_does_not_answer() {
+        let node = |name: &str, address: &str| BestNode {
+            name: name.into(),
+            id: "01".repeat(32),
+            address: address.into(),
+            score: 0.0,
+            reasons: vec![],
+            age_seconds: 0.0,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        // Nobody listens on 127.0.0.2.
+        let nodes = [node("a", ""), node("b", "127.0.0.2"), node("c", "127.0.0.1")];
+        assert!(connect(&nodes, port).is_ok());
+        let said = connect(&nodes[..2], port).expect_err("nobody").to_string();
+        assert!(said.contains("a (it tells no address), b (") && said.contains("ssh server"), "{said}");
+    }
+}

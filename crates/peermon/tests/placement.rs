@@ -1,0 +1,244 @@
+//! What the chosen nodes are for: real launchers, real ssh and ClusterShell, on hosts that are network namespaces with an ssh server each.
+
+mod shells;
+
+use anyhow::{Context, Result, ensure};
+use peermon_testbed::{Cluster, Family, find, say, wait_for};
+use shells::{BINARY, Shells};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+/// Longer than anything here takes on a busy machine; passing it is a failure, not a measurement.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the programs are here; says which is missing.
+fn installed(programs: &[(&str, &str)]) -> bool {
+    programs.iter().all(|(program, package)| {
+        let found = find(program).is_ok();
+        if !found {
+            say(&format!("skipped: no program {program} here: apt-get install {package}"));
+        }
+        found
+    })
+}
+
+const SSH: &[(&str, &str)] = &[("ssh", "openssh-client"), ("sshd", "openssh-server"), ("ssh-keygen", "openssh-client")];
+
+/// Three hosts that know each other, the last one labelled, with an ssh server each.
+fn test(programs: &[(&str, &str)], body: impl FnOnce(&Shells, &mut Cluster) -> Result<()>) {
+    if !installed(SSH) || !installed(programs) {
+        return;
+    }
+    let make = || {
+        let mut c = Cluster::hosts(BINARY, 3, Family::Both)?;
+        for i in 0..3 {
+            let mut spec = c.spec(i);
+            if i == 2 {
+                spec.flags = ["--label", "role=train"].map(Into::into).to_vec();
+            }
+            c.add(spec)?;
+        }
+        Ok(c)
+    };
+    Cluster::test(make, |c| {
+        wait_for("all see all", PATIENCE, || c.all_see_all())?;
+        wait_for("all are offered", PATIENCE, || match c.offers(0)?.len() {
+            3 => Ok(()),
+            n => Err(format!("{n} are offered")),
+        })?;
+        let shells = Shells::start(c)?;
+        body(&shells, c)
+    });
+}
+
+/// The lines of a text, sorted.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    lines.sort_unstable();
+    lines
+}
+
+const ALL: [&str; 3] = ["node-1", "node-2", "node-3"];
+
+#[test]
+fn launchers_start_processes_from_our_files() {
+    let launchers = [("mpirun.openmpi", "openmpi-bin"), ("mpiexec.mpich", "mpich"), ("parallel", "parallel")];
+    test(&launchers, |shells, _| {
+        let file = |format: &str| -> Result<String> {
+            let path = shells.path(format);
+            shells.run(&["peermon", "hostfile", "-n", "3", "--slots", "1", "--format", format, &path])?;
+            Ok(path)
+        };
+        let openmpi = file("openmpi")?;
+        let mpirun = ["mpirun.openmpi", "--allow-run-as-root", "--mca", "plm_rsh_agent", "ssh", "--hostfile", &openmpi];
+        let said = shells.run(&[&mpirun[..], &["-n", "3", "hostname"]].concat())?;
+        assert_eq!(sorted(&said), ALL, "mpirun (Open MPI): {said}");
+
+        let mpich = file("mpich")?;
+        let said = shells.run(&["mpiexec.mpich", "-launcher", "ssh", "-f", &mpich, "-n", "3", "hostname"])?;
+        assert_eq!(sorted(&said), ALL, "mpiexec (MPICH): {said}");
+
+        let parallel = file("parallel")?;
+        let said = shells.run(&["parallel", "--will-cite", "--slf", &parallel, "--nonall", "hostname"])?;
+        assert_eq!(sorted(&said), ALL, "parallel: {said}");
+
+        // autompigen by its own name, with a slot for every processor.
+        let classic = shells.path("classic");
+        shells.run(&["autompigen", "-n", "3", "-q", &classic])?;
+        let text = std::fs::read_to_string(&classic)?;
+        ensure!(text.lines().count() == 3 && text.lines().all(|l| l.starts_with("node-") && l.contains(" slots=")), "{text}");
+        let said = shells.run(&[&mpirun[..6], &[&classic, "--map-by", "node", "-n", "3", "hostname"]].concat())?;
+        assert_eq!(sorted(&said), ALL, "mpirun with autompigen's file: {said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_watched_hostfile_forgets_a_node_that_stopped() {
+    test(&[], |shells, c| {
+        let path = shells.path("watched");
+        let mut watching = shells.command(&["peermon", "hostfile", "-n", "3", "-f", "plain", "--watch", "1", &path]);
+        let mut child = watching.spawn().context("watching")?;
+        let hosts = || std::fs::read_to_string(&path).map_err(|e| e.to_string());
+        let is = |expected: &[&str]| match hosts()? {
+            text if sorted(&text) == expected => Ok(()),
+            text => Err(format!("{text:?}")),
+        };
+        let seen = wait_for("all three", PATIENCE, || is(&ALL)).and_then(|_| {
+            c.daemons[1].stop()?;
+            wait_for("the stopped one to be gone", PATIENCE, || is(&["node-1", "node-3"]))
+        });
+        child.kill().context("ending it")?;
+        child.wait().context("waiting for it")?;
+        seen.map(drop)
+    });
+}
+
+#[test]
+fn ssh_logs_in_to_the_best() {
+    test(&[], |shells, _| {
+        let here: BTreeSet<&str> = ALL.into_iter().collect();
+        let on = |said: &str| here.contains(said.trim());
+        let said = shells.run(&["peermon", "ssh", "--", "hostname"])?;
+        ensure!(on(&said), "peermon ssh: {said}");
+        let said = shells.run(&["peermon", "ssh", "--label", "role=train", "-I", "--", "-q", "hostname"])?;
+        assert_eq!(said.trim(), "node-3");
+        // As the documented entries of ssh_config do it, each after its own way of knowing host keys.
+        let said = shells.run(&["ssh", "best", "hostname"])?;
+        ensure!(on(&said), "ssh best: {said}");
+        let said = shells.run(&["ssh", "best-train", "hostname"])?;
+        assert_eq!(said.trim(), "node-3");
+        let said = shells.run(&["smarterssh", "-m", "hostname"])?;
+        let lines: Vec<_> = said.lines().collect();
+        ensure!(matches!(lines[..], [first, name] if first == format!("sshing into {name}") && on(name)), "smarterssh: {said}");
+        let said = shells.run(&["smarterssh", "-n", "3"])?;
+        assert_eq!(sorted(&said), ALL);
+
+        let out = shells.output(&["peermon", "ssh", "--cpus", "4000000"])?;
+        let said = String::from_utf8_lossy(&out.stderr);
+        ensure!(!out.status.success() && said.contains("4000000 idle processors"), "{said}");
+        // The exit code of what ran is ssh's, and so ours.
+        let out = shells.output(&["peermon", "ssh", "--", "exit 7"])?;
+        assert_eq!(out.status.code(), Some(7));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_command_runs_on_several_nodes() {
+    test(&[], |shells, _| {
+        let expected = ["node-1: node-1", "node-2: node-2", "node-3: node-3"];
+        let said = shells.run(&["peermon", "run", "-n", "3", "--", "hostname"])?;
+        assert_eq!(sorted(&said), expected);
+        let said = shells.run(&["peermon", "run", "-w", "node-[1-3]!node-2", "--at-once", "1", "--", "hostname; echo 'a  b'"])?;
+        assert_eq!(sorted(&said), ["node-1: a  b", "node-1: node-1", "node-3: a  b", "node-3: node-3"]);
+        let said = shells.run(&["peermon", "run", "--group", "role=train", "--", "printf", "%s\\n", "it's", "$HOME"])?;
+        assert_eq!(said, "node-3: it's\nnode-3: $HOME\n");
+
+        let out = shells.output(&["peermon", "run", "-n", "3", "--", "echo out; echo err >&2; test $(hostname) = node-2"])?;
+        let (said, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
+        ensure!(errors.lines().filter(|l| l.ends_with(": err")).count() == 3, "{errors}");
+        ensure!(errors.ends_with("peermon: it failed on 2 of 3 nodes:\n  node-[1,3]: exit code 1\n"), "{errors}");
+        let out = shells.output(&["peermon", "run", "-w", "node-1,node-9", "--", "true"])?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(errors.contains("no node is named node-9"), "{errors}");
+        Ok(())
+    });
+}
+
+#[test]
+fn clustershell_takes_our_groups() {
+    test(&[("clush", "clustershell"), ("nodeset", "clustershell")], |shells, c| {
+        let said = shells.run(&["clush", "-w", "@live:up", "hostname"])?;
+        assert_eq!(sorted(&said), ["node-1: node-1", "node-2: node-2", "node-3: node-3"]);
+        let said = shells.run(&["clush", "-w", "@live:role=train", "hostname"])?;
+        assert_eq!(said, "node-3: node-3\n");
+        let nodeset = |args: &[&str]| shells.run(&[&["nodeset"], args].concat());
+        assert_eq!(nodeset(&["-f", "@live:up"])?, "node-[1-3]\n");
+        assert_eq!(nodeset(&["-f", "@live:*"])?, "node-[1-3]\n");
+        let groups = nodeset(&["-l", "-s", "live"])?;
+        for group in ["@live:up", "@live:idle", "@live:gpufree", "@live:role", "@live:role=train"] {
+            ensure!(groups.lines().any(|l| l == group), "{group} is not in {groups}");
+        }
+        ensure!(nodeset(&["-l", "-s", "live", "node-3"])?.contains("@live:role=train"), "the groups of a node");
+        c.daemons[1].stop()?;
+        wait_for("the stopped one to leave the group", PATIENCE, || {
+            match shells.run(&["peermon", "nodes", "--fold", "--group", "up"]).map_err(|e| e.to_string())?.as_str() {
+                "node-[1,3]\n" => Ok(()),
+                other => Err(other.to_string()),
+            }
+        })?;
+        assert_eq!(nodeset(&["-f", "@live:up"])?, "node-[1,3]\n");
+        Ok(())
+    });
+}
+
+/// Our folding beside Debian's ClusterShell: in one dimension the same line, in several the same set.
+#[test]
+fn sets_fold_and_unfold_as_clustershells_do() -> Result<()> {
+    if !installed(&[("nodeset", "clustershell")]) {
+        return Ok(());
+    }
+    let nodeset = |args: &[&str]| -> Result<String> {
+        let out = Command::new("nodeset").args(args).output().context("running nodeset")?;
+        ensure!(out.status.success(), "nodeset {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(String::from_utf8(out.stdout)?.trim_end().to_string())
+    };
+    let fold = |names: &[String]| peermon_placement::nodeset::fold(names.iter().map(String::as_str)).text;
+    // A small generator of our own: the same names in every run.
+    let mut state = 7u64;
+    let mut below = |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    for round in 0..18 {
+        let several = round % 3 == 2;
+        let names: BTreeSet<String> = (0..1 + below(40))
+            .map(|_| {
+                let index = |n: u64, width: u64| format!("{n:0w$}", w = width as usize);
+                let first = index(below(120), 1 + below(3) * below(2));
+                let prefix = ["node", "gpu-", "n"][below(3) as usize];
+                let suffix = ["", "", ".lab"][below(3) as usize];
+                if several { format!("{prefix}{first}x{}{suffix}", below(6)) } else { format!("{prefix}{first}{suffix}") }
+            })
+            .collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let (ours, theirs) = (fold(&names), nodeset(&["-f", &names.join(",")])?);
+        if !several {
+            assert_eq!(ours, theirs, "{names:?}");
+        }
+        let expected: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let unfolded = nodeset(&["-e", "-S", ",", &ours])?;
+        assert_eq!(unfolded.split(',').collect::<BTreeSet<_>>(), expected, "they unfold {ours}");
+        let unfolded = peermon_placement::nodeset::unfold(&theirs).map_err(|e| anyhow::anyhow!("{e}"))?;
+        assert_eq!(unfolded.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected, "we unfold {theirs}");
+    }
+    for set in ["n[1-20/3]!n4", "a[01-12]&a[03-99]", "a[1-9]^a[5-12]", "x0[1-3]5", "r[1-3]n[1-2],r9n9", "n[1-3],n[5-9]&n[2-6]!n6"]
+    {
+        let ours = peermon_placement::nodeset::unfold(set).map_err(|e| anyhow::anyhow!("{e}"))?;
+        assert_eq!(ours, nodeset(&["-e", "-S", ",", set])?.split(',').collect::<Vec<_>>(), "{set}");
+    }
+    Ok(())
+}

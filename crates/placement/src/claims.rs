@@ -1,0 +1,64 @@
+//! What others have claimed of nodes and may not show in their values yet.
+
+use peermon_model::NodeId;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What others have claimed of one node, as much of it as still counts. It is taken off what the node has before anything is
+/// asked or ordered. A negative part or a NaN counts as 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Claimed {
+    /// Processors; they count as load.
+    pub cpus: f64,
+    /// Bytes of memory.
+    pub mem: f64,
+    /// GPUs.
+    pub gpus: f64,
+}
+
+/// What is claimed of each node; a node that is not there has no claims.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claims {
+    of: BTreeMap<NodeId, Claimed>,
+}
+
+impl Claims {
+    /// Adds a claim to what is claimed of a node already.
+    pub fn add(&mut self, node: NodeId, more: Claimed) {
+        // max also turns a NaN into 0.
+        let amount = |n: f64| n.max(0.0);
+        let all = self.of.entry(node).or_default();
+        all.cpus += amount(more.cpus);
+        all.mem += amount(more.mem);
+        all.gpus += amount(more.gpus);
+    }
+
+    /// Whether nothing is claimed.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    pub(crate) fn get(&self, node: &NodeId) -> Option<&Claimed> {
+        self.of.get(node)
+    }
+}
+
+impl Claimed {
+    /// Nothing worth a word.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.cpus < 0.005 && self.mem < 1e6 && self.gpus < 0.005
+    }
+}
+
+impl fmt::Display for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |n: f64| if n.fract() == 0.0 { format!("{n:.0}") } else { format!("{n:.2}") };
+        let parts = [
+            (self.cpus >= 0.005, format!("{} processors", plain(self.cpus))),
+            (self.mem >= 1e6, format!("{:.1} GiB of memory", self.mem / (1024.0 * 1024.0 * 1024.0))),
+            (self.gpus >= 0.005, format!("{} GPUs", plain(self.gpus))),
+        ];
+        let said: Vec<_> = parts.into_iter().filter(|p| p.0).map(|p| p.1).collect();
+        f.write_str(&said.join(", "))
+    }
+}
