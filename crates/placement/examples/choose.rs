@@ -1,4 +1,4 @@
-//! Prints what choosing costs: `cargo run --release -p peermon-placement --example speed`.
+//! Prints what choosing costs: `cargo run --release -p peermon-placement --example choose`.
 //!
 //! The table has 2,200 nodes. The best of several rounds counts: the others were disturbed.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::disallowed_types)]
