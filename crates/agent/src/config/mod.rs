@@ -22,6 +22,7 @@ pub use places::Places;
 pub use sample::sample;
 pub use seed::Seed;
 pub use tables::OwnVital;
+pub(crate) use tables::TOPIC_BYTES_MAX;
 
 use peermon_model::{AllowList, Facts, NodeName, Notice, Value, ZoneName, limits};
 use std::collections::BTreeMap;

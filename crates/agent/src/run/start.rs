@@ -141,6 +141,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
             discovery: Rarely::new(LOG_EVERY),
             members: Rarely::new(MEMBER_LOG_EVERY),
         },
+        announced: Vec::new(),
         news: Vec::new(),
         ending: None,
     };
