@@ -1,6 +1,6 @@
 use crate::config::ConfigError;
-use peermon_api::{self as api, Invitation, JoinAnswer};
-use peermon_model::{Facts, Samples};
+use peermon_api::{self as api, Invitation, JoinAnswer, NoticeView};
+use peermon_model::{Facts, Notice, Samples};
 use peermon_trust as trust;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -31,6 +31,8 @@ pub(crate) enum Letter {
     },
     /// Somebody wants a new cluster key.
     Rotate(Reply<Result<(), api::Error>>),
+    /// Somebody has something to show to everybody for a while.
+    Announce { notice: Notice, lease: Duration, reply: Reply<Result<Vec<NoticeView>, api::Error>> },
     /// Read the configuration and keys again.
     Reload(Reply<Result<(), ReloadError>>),
     /// The API is being served.

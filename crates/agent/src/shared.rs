@@ -35,8 +35,19 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// The loop has ended.
     pub(crate) ended: AtomicBool,
+    /// What faces beside the API count, for `status`.
+    pub(crate) counting: Mutex<Vec<Counting>>,
     /// Requests that found the loop's mailbox full.
     pub(crate) refused: AtomicU64,
+}
+
+/// Something that counts by itself: read whenever somebody asks.
+pub(crate) struct Counting(pub(crate) Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>);
+
+impl std::fmt::Debug for Counting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counting")
+    }
 }
 
 /// The daemon about itself, made anew about once a second.

@@ -38,6 +38,8 @@ pub trait Service: Send + Sync {
     fn keys(&self) -> Result<Vec<KeyView>, Error>;
     /// Makes a new cluster key and moves the cluster to it.
     fn rotate_key(&self) -> Result<Vec<KeyView>, Error>;
+    /// Shows a message to everybody for a while, renews it, or takes it back; the answer is all messages shown.
+    fn announce(&self, announcement: &Announcement) -> Result<Vec<NoticeView>, Error>;
 }
 
 /// What only the daemon itself can answer, besides [`Service`]: this host's full samples, which never leave it unasked.

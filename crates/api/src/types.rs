@@ -137,6 +137,24 @@ pub struct NoticeView {
     pub text: String,
 }
 
+/// A message that this node shows to everybody for a while, so that others know what runs on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// What it is about, e.g. `dns.keeper`.
+    pub topic: String,
+    /// The message.
+    pub text: String,
+    /// How long it holds unless it is announced again, in seconds; 0 takes it back.
+    pub seconds: f64,
+}
+
+impl Announcement {
+    /// The longest time one holds, in seconds: whoever announces something for longer writes it into the configuration.
+    pub const SECONDS_MAX: f64 = 3600.0;
+}
+
 /// What counts when ranking nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

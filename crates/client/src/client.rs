@@ -2,8 +2,8 @@ use crate::http::{Answer, Failure, Request, ask, encode};
 use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
-    BestAnswer, BestQuery, By, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, Service,
-    Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, By, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, NodeView,
+    NodesQuery, NoticeView, Service, Status, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -267,5 +267,9 @@ impl Service for Client {
 
     fn rotate_key(&self) -> Result<Vec<KeyView>, Error> {
         self.post("/api/v1/keys/rotate", NOTHING)
+    }
+
+    fn announce(&self, announcement: &Announcement) -> Result<Vec<NoticeView>, Error> {
+        self.post("/api/v1/announce", Some(announcement))
     }
 }

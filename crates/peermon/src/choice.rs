@@ -30,8 +30,8 @@ pub(crate) struct Choice {
     /// A condition, e.g. 'cpu.busy < 50%' (docs/expressions.md); may be given several times
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) conditions: Vec<String>,
-    /// Requirements in LSF's shape: 'select[mem>4G] order[r1m] span[n=4]'
-    #[arg(long, value_name = "LSF")]
+    /// Requirements in LSF's shape, `select[...] order[...] span[...]`
+    #[arg(long, value_name = "LSF", help = "Requirements in LSF's shape: 'select[mem>4G] order[r1m] span[n=4]'")]
     pub(crate) select: Option<String>,
     /// What counts: the least load per core, the most available memory, or both
     #[arg(long, value_enum, default_value = "both", value_name = "WHAT", help_heading = "Order")]

@@ -252,4 +252,9 @@ impl Service for Fake {
             KeyView { id: 2, sending: false, held_by: 1, of: 3, fingerprint: "0badcafe".to_string() },
         ])
     }
+
+    fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
+        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
+        Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
+    }
 }

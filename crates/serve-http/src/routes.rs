@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use peermon_api::{
-    AttributeView, BestAnswer, BestQuery, Error, Event, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView,
-    NodesQuery, Status, ZoneView,
+    Announcement, AttributeView, BestAnswer, BestQuery, Error, Event, Invitation, JoinAnswer, JoinRequest, KeyView, Local,
+    NodeView, NodesQuery, NoticeView, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -133,6 +133,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(invite))
         .routes(routes!(keys))
         .routes(routes!(rotate))
+        .routes(routes!(announce))
         .routes(routes!(metrics_here))
         .routes(routes!(metrics_cluster))
         .routes(routes!(healthz))
@@ -271,6 +272,19 @@ async fn keys(State(app): Shared) -> Answer {
     (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
 async fn rotate(_: Trusted, State(app): Shared) -> Answer {
     app.json(|s| s.rotate_key()).await
+}
+
+/// Shows a message of this node to everybody for a while, renews it, or takes it back.
+#[utoipa::path(post, path = "/api/v1/announce", request_body = Announcement, security(("token" = [])), responses(
+    (status = 200, description = "All messages that this node shows", body = Vec<NoticeView>),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn announce(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
+    let bytes = read(&headers, body, app.times.body).await?;
+    let announcement: Announcement = serde_json::from_slice(&bytes).map_err(|e| {
+        let example = r#"{"topic": "...", "text": "...", "seconds": 10}"#;
+        Error::BadRequest(format!("the body is not an announcement: {e}; it is JSON such as {example}"))
+    })?;
+    app.json(move |s| s.announce(&announcement)).await
 }
 
 /// This node's samples and this daemon's counters, for Prometheus.

@@ -22,6 +22,7 @@ pub use places::Places;
 pub use sample::sample;
 pub use seed::Seed;
 pub use tables::OwnVital;
+pub(crate) use tables::TOPIC_BYTES_MAX;
 
 use peermon_model::{AllowList, Facts, NodeName, Notice, Value, ZoneName, limits};
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// Where people and programs ask.
     pub api: Api,
+    /// Answering DNS.
+    pub dns: Dns,
     /// Logs.
     pub log: Log,
     /// Labels of this machine, shown as facts `label.KEY`.
@@ -124,6 +127,25 @@ pub struct Api {
     pub socket: Option<PathBuf>,
     /// A file with the token that HTTP requests must carry.
     pub token_file: Option<PathBuf>,
+}
+
+/// Answering DNS for a small zone.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Dns {
+    /// Addresses for UDP and TCP; empty: off.
+    pub listen: Vec<SocketAddr>,
+    /// The zone's name.
+    pub zone: String,
+    /// How long an answer may be kept.
+    pub ttl: Duration,
+    /// Addresses of the best nodes in one answer.
+    pub answers: usize,
+    /// Names of the zone's name servers; empty: `ns.ZONE`, which is this one.
+    pub name_servers: Vec<String>,
+    /// Address prefixes that may ask; empty: all.
+    pub allow: AllowList,
+    /// Requests a second from one client network; 0: no limit.
+    pub rate_max: u32,
 }
 
 /// Logs, to standard error.
@@ -211,6 +233,15 @@ impl Config {
                 http: Some((Ipv4Addr::LOCALHOST, HTTP_PORT).into()),
                 socket: Some(places.socket.clone()),
                 token_file: None,
+            },
+            dns: Dns {
+                listen: Vec::new(),
+                zone: String::new(),
+                ttl: Duration::from_secs(5),
+                answers: 3,
+                name_servers: Vec::new(),
+                allow: AllowList::default(),
+                rate_max: 100,
             },
             log: Log { level: LogLevel::Info, format: LogFormat::Text },
             labels: BTreeMap::new(),

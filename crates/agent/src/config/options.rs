@@ -56,6 +56,14 @@ const ALLOW_MAX: usize = 256;
 const PERIODS: RangeInclusive<Duration> = Duration::from_millis(125)..=Duration::from_secs(16);
 const LONG: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(24 * 366);
 const RATES: RangeInclusive<f64> = 1e3..=1e9;
+/// How long DNS answers may be kept.
+const TTLS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
+/// Addresses in one DNS answer: more than anybody tries, and well within a datagram.
+const DNS_ANSWERS: RangeInclusive<i64> = 1..=16;
+/// Name servers of one zone.
+const NAME_SERVERS_MAX: usize = 8;
+/// DNS requests a second of one client network.
+const DNS_RATES: RangeInclusive<i64> = 0..=1_000_000;
 /// Bytes per second a node may be told to spend.
 const BUDGETS: RangeInclusive<f64> = 500.0..=1e9;
 
@@ -388,6 +396,97 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "dns.listen",
+        help: "Addresses and ports to answer DNS on, UDP and TCP, at most 8, e.g. [\"10.0.0.8:53\"]; none: off. Port 53 needs\n\
+               CAP_NET_BIND_SERVICE. Name the addresses that clients ask: from a machine with several, 0.0.0.0 may answer by another\n\
+               than was asked.",
+        reloads: false,
+        example: None,
+        show: |c| quoted_list(&c.dns.listen),
+        put: |c, i| {
+            c.dns.listen = addresses(i, LISTEN_MAX)?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.zone",
+        help: "The zone that is answered, e.g. \"cluster.example.org\": best.ZONE, best-cpu.ZONE, best-mem.ZONE, NODE.ZONE,\n\
+               _peermon._udp.ZONE. Its parent zone must delegate it to the nodes that answer, or resolvers must be told.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&c.dns.zone),
+        put: |c, i| {
+            c.dns.zone = i.text()?.to_string();
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.ttl",
+        help: "How long an answer may be kept, whole seconds, 0s to 5m. Long: fewer questions, but a node that went bad is still given\n\
+               out for so long, and more clients run to the same node. Short: more questions.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&show_duration(c.dns.ttl)),
+        put: |c, i| {
+            let ttl = i.duration(&TTLS)?;
+            if ttl.subsec_nanos() > 0 {
+                return Err(format!("must be whole seconds, not {}", i.shown()));
+            }
+            c.dns.ttl = ttl;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.answers",
+        help: "Nodes in one answer about the best ones, 1 to 16. Few: everybody gets one of the very best. Many: a client that finds one\n\
+               gone has others to try, but those that take any of them get worse ones.",
+        reloads: false,
+        example: None,
+        show: |c| c.dns.answers.to_string(),
+        put: |c, i| {
+            c.dns.answers = i.whole(&DNS_ANSWERS)? as usize;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.name_servers",
+        help: "Host names of the zone's name servers, as the parent zone has them, at most 8; none: ns.ZONE, which is this node.",
+        reloads: false,
+        example: None,
+        show: |c| quoted_list(&c.dns.name_servers),
+        put: |c, i| {
+            let name = |i: &Input| i.text().map(str::to_string);
+            c.dns.name_servers = i.list(NAME_SERVERS_MAX)?.iter().map(name).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.allow",
+        help: "Address prefixes that may ask, at most 256; none: all. Others get no answer and are counted. The zone tells names,\n\
+               addresses and loads: where strangers reach this port, name your networks.",
+        reloads: false,
+        example: None,
+        show: |c| quoted_list(&c.dns.allow.0),
+        put: |c, i| {
+            let prefix = |i: &Input| i.parsed("an address prefix such as 10.0.0.0/8");
+            c.dns.allow = AllowList(i.list(ALLOW_MAX)?.iter().map(prefix).collect::<Result<_, _>>()?);
+            Ok(())
+        },
+    },
+    Opt {
+        key: "dns.rate_max",
+        help: "Requests a second from one client network (/24 or /56), and twice as many at once; 0: no limit. What is above is\n\
+               dropped or told to come over TCP, and counted. Too little: busy resolvers wait. Too much: forged requests make this\n\
+               node flood somebody else.",
+        reloads: false,
+        example: None,
+        show: |c| c.dns.rate_max.to_string(),
+        put: |c, i| {
+            c.dns.rate_max = i.whole(&DNS_RATES)? as u32;
+            Ok(())
+        },
+    },
+    Opt {
         key: "log.level",
         help: "Least important level that is logged: error, warn, info, debug or trace. From debug on, single packets show, which\n\
                costs processor time and disk.",
@@ -490,7 +589,8 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
     let known = OPTIONS.iter().map(|o| o.key).chain(sections()).filter(|k| *k != key);
     // Somebody who has the right last word in the wrong section is helped best.
     let distance = |k: &&str| steps(k, key).min(steps(&leaf(k), &leaf(key)) + 1);
-    known.map(|k| (distance(&k), k)).min().filter(|(d, _)| *d <= key.len().min(60) / 3 + 1).map(|(_, k)| k)
+    // Of several that are as near, the first of the list: it is the more usual one.
+    known.map(|k| (distance(&k), k)).min_by_key(|(d, _)| *d).filter(|(d, _)| *d <= key.len().min(60) / 3 + 1).map(|(_, k)| k)
 }
 
 /// Letters to change, add or take away to turn one word into the other (Levenshtein), words cut at 64 letters.

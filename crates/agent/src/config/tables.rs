@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Bytes of a label's key: short enough to be a column's head.
 const LABEL_KEY_BYTES_MAX: usize = 32;
 /// Bytes of a notice's topic.
-const TOPIC_BYTES_MAX: usize = 32;
+pub(crate) const TOPIC_BYTES_MAX: usize = 32;
 
 const UNITS: &[Unit] = &[
     Unit::Ratio,

@@ -117,8 +117,8 @@ fn what_is_shown_reads_back() {
     let shown = |c: &Config| OPTIONS.iter().map(|o| format!("{} = {}\n", o.key, o.show(c))).collect::<String>();
     let examples: String = OPTIONS.iter().filter_map(|o| o.example).map(|e| format!("{e}\n")).collect();
     let floor = "[[vital]]\nattribute = \"x\"\nunit = \"bytes/s\"\nfloor = 0.5\n";
-    let more =
-        "join = [\"a.lab\"]\nsource = \"replay:x@90s\"\nwithout_collectors = [\"users\"]\ngossip.allow = [\"10.0.0.0/8\"]\n";
+    let more = "join = [\"a.lab\"]\nsource = \"replay:x@90s\"\nwithout_collectors = [\"users\"]\ngossip.allow = [\"10.0.0.0/8\"]\n\
+         dns.listen = [\"127.0.0.1:53\"]\ndns.zone = \"a.b\"\ndns.name_servers = [\"c.d\"]\ndns.allow = [\"10.0.0.0/8\"]\n";
     for text in [String::new(), format!("{more}{examples}{floor}")] {
         let config = of_file(&text).expect("valid");
         assert_eq!(of_file(&shown(&config)).expect("valid"), config, "{}", shown(&config));
@@ -152,6 +152,9 @@ fn mistakes_are_named_with_their_line() {
         ("[gossip]\nadvertise = [\"0.0.0.0:1\"]", &["nobody can send to"]),
         ("[discovery]\ngroup = \"10.0.0.1:5\"", &["multicast"]),
         ("[api]\nhttp = \"0.0.0.0:80\"", &["api.token_file"]),
+        ("[dns]\nlisten = [\"127.0.0.1:53\"]", &["dns.zone", "cluster.example.org"]),
+        ("[dns]\nttl = \"1500ms\"", &["whole seconds"]),
+        ("[dns]\nanswers = 17", &["from 1 to 16"]),
         ("[log]\nlevel = \"loud\"", &["error, warn, info, debug, trace"]),
         ("[labels]\n\"a b\" = \"x\"", &["label", "a b"]),
         ("[[notice]]\ntopic = \"t\"", &["needs \"text\""]),

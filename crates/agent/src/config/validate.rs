@@ -30,6 +30,9 @@ pub(super) fn check(c: &Config) -> Result<(), ConfigError> {
     if let Some(a) = c.gossip.advertise.iter().find(|a| a.ip().is_unspecified() || a.port() == 0) {
         return wrong(format!("gossip.advertise holds {a}, which nobody can send to; name an address and a port"));
     }
+    if !c.dns.listen.is_empty() && c.dns.zone.is_empty() {
+        return wrong("dns.listen names an address, but dns.zone no zone to answer for, such as \"cluster.example.org\"".into());
+    }
     if let Some(v) =
         c.vitals.iter().enumerate().find(|(i, v)| c.vitals[..*i].iter().any(|w| w.published.name == v.published.name))
     {

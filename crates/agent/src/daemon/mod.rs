@@ -51,6 +51,12 @@ impl Daemon {
         self.shared.post.send(Letter::Serving);
     }
 
+    /// A face that counts something by itself: `status` shows that too.
+    pub fn counting(&self, counts: impl Fn() -> Vec<(&'static str, u64)> + Send + 'static) {
+        let mut all = self.shared.counting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.push(crate::shared::Counting(Box::new(counts)));
+    }
+
     /// Reads configuration and keys again, as SIGHUP does.
     ///
     /// # Errors

@@ -472,3 +472,28 @@ fn two_stops_are_fine_and_wait_ends() {
     a.wait();
     lab.start("a", &[]).stop();
 }
+
+#[test]
+fn announcements_are_seen_by_others_until_their_time_is_over() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let b = lab.start("b", &[&a]);
+    let say = |text: &str, seconds: f64| {
+        b.service().announce(&peermon_api::Announcement { topic: "dns.keeper".into(), text: text.into(), seconds })
+    };
+    let texts = |d: &Daemon| node(d, "b").map(|n| n.notices.into_iter().map(|n| n.text).collect::<Vec<_>>());
+    for text in ["one", "two", "three", "four"] {
+        say(text, 60.0).expect("announced");
+    }
+    assert_eq!(say("five", 60.0).expect_err("four are the most").status(), 429);
+    assert_eq!(say("one", 60.0).expect("renewed").len(), 4);
+    say("two", 0.0).expect("taken back");
+    say("three", 0.01).expect("renewed for a moment");
+    wait_for("what is left", || texts(&a).filter(|t| *t == ["four", "one"]));
+    for (topic, text, seconds) in
+        [("", "x", 1.0), ("t", &*"x".repeat(81), 1.0), ("t", "a\nb", 1.0), ("t", "x", -1.0), ("t", "x", f64::NAN)]
+    {
+        let wrong = peermon_api::Announcement { topic: topic.into(), text: text.into(), seconds };
+        assert_eq!(b.service().announce(&wrong).expect_err("wrong").status(), 400, "{wrong:?}");
+    }
+}

@@ -59,6 +59,7 @@ impl Loop {
                 drop(reply.try_send(self.join(now, invitation, contact, force)));
             }
             Letter::Rotate(reply) => drop(reply.try_send(self.rotate(now))),
+            Letter::Announce { notice, lease, reply } => drop(reply.try_send(self.announce(now, notice, lease))),
             Letter::Reload(reply) => drop(reply.try_send(self.reload(now))),
             Letter::Serving => {
                 let api = self.shared.api.load();

@@ -40,6 +40,7 @@ impl Loop {
             self.times.peers = now + PEERS_EVERY;
             self.store_peers();
         }
+        self.forget_announcements(now);
         self.publish_health(now);
         let snapshot = self.shared.snapshot.load();
         self.supervisor.alive(now, || {

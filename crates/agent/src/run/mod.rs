@@ -1,5 +1,6 @@
 //! The loop: one thread that waits for whatever happens, gives it to the node, and does what the node says.
 
+mod announce;
 mod handle;
 mod house;
 mod output;
@@ -69,6 +70,8 @@ pub(crate) struct Loop {
     times: Times,
     tally: Tally,
     logs: Logs,
+    /// What is shown for a while, and until when.
+    announced: Vec<(peermon_model::Notice, Instant)>,
     /// What readers of events are told once a snapshot shows it.
     news: Vec<peermon_api::Event>,
     /// When to end, once it is ending.

@@ -144,6 +144,7 @@ impl Loop {
         let seeds = start::seeds(&self.config, &self.state);
         let config = start::node_config(&self.config, &self.host_facts, self.addresses.clone(), seeds, self.sockets.families());
         self.node = start::node(config, key, life.incarnation, self.keyring.clone(), now);
+        self.show_notices(now);
         self.publish(now);
     }
 
@@ -181,7 +182,8 @@ impl Loop {
             self.resolver = Resolver::start(&new.join, start::found(&self.shared));
         }
         if new.notices != self.config.notices {
-            self.node.handle_notices(now, new.notices.clone());
+            self.config.notices.clone_from(&new.notices);
+            self.show_notices(now);
         }
         if new.vitals != self.config.vitals || new.without_collectors != self.config.without_collectors {
             self.collect_anew(&new)?;
@@ -193,7 +195,6 @@ impl Loop {
         self.config.vitals = new.vitals;
         self.config.without_collectors = new.without_collectors;
         self.config.join = new.join;
-        self.config.notices = new.notices;
         self.config.labels = new.labels;
         self.config.log.level = new.log.level;
         self.config.gossip.advertise = new.gossip.advertise;

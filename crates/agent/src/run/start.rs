@@ -111,6 +111,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         catalogue: Catalogue::new(lists),
         started: now,
         ended: AtomicBool::new(false),
+        counting: std::sync::Mutex::default(),
         refused: AtomicU64::new(0),
     });
     let resolver = Resolver::start(&config.join, found(&shared));
@@ -141,6 +142,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
             discovery: Rarely::new(LOG_EVERY),
             members: Rarely::new(MEMBER_LOG_EVERY),
         },
+        announced: Vec::new(),
         news: Vec::new(),
         ending: None,
     };

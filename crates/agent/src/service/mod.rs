@@ -5,13 +5,14 @@ mod nodes;
 mod status;
 
 use crate::clock;
+use crate::config::TOPIC_BYTES_MAX;
 use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
-    BestAnswer, BestQuery, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery,
-    Service, Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView,
+    NodesQuery, NoticeView, Service, Status, ZoneView,
 };
-use peermon_model::{Catalogue, MemberState, Samples, Snapshot};
+use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -119,6 +120,26 @@ impl Service for Answers {
     fn rotate_key(&self) -> Result<Vec<KeyView>, Error> {
         self.ask(Letter::Rotate)?;
         self.keys()
+    }
+
+    fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
+        let sayable = |what: &str, text: &str, most: usize| match text.trim() {
+            t if t.is_empty() || t.len() > most || t.chars().any(char::is_control) => {
+                Err(Error::BadRequest(format!("the {what} of an announcement has 1 to {most} bytes without control characters")))
+            }
+            t => Ok(t.into()),
+        };
+        let topic = sayable("topic", &a.topic, TOPIC_BYTES_MAX)?;
+        let text = sayable("text", &a.text, limits::NOTICE_TEXT_BYTES_MAX)?;
+        if !(0.0..=Announcement::SECONDS_MAX).contains(&a.seconds) {
+            return Err(Error::BadRequest(format!(
+                "an announcement holds for 0 to {} seconds, not {}",
+                Announcement::SECONDS_MAX,
+                a.seconds
+            )));
+        }
+        let lease = Duration::from_secs_f64(a.seconds);
+        self.ask(|reply| Letter::Announce { notice: Notice { topic, text }, lease, reply })
     }
 }
 

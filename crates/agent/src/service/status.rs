@@ -14,6 +14,10 @@ pub(super) fn of(shared: &Shared, now: Instant) -> Status {
     });
     let ages: Vec<Duration> = shown().filter(|n| n.state == MemberState::Alive).filter_map(|n| snapshot.age(n, now)).collect();
     let mut counters: std::collections::BTreeMap<_, _> = health.counters.iter().map(|(k, v)| ((*k).to_string(), *v)).collect();
+    // Held for a reading only; a panic in one leaves the list as it was.
+    for face in shared.counting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        counters.extend((face.0)().into_iter().map(|(name, n)| (name.to_string(), n)));
+    }
     counters.insert("peermon.requests.refused".to_string(), shared.refused.load(Ordering::Relaxed));
     let collectors = shared.samples.load_full().map_or_else(Vec::new, |latest| {
         let view = |r: &peermon_model::CollectorReport| CollectorView {

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, place: &Place, output: &mut Output<'_>) -> Result
 /// Runs until it is told to stop.
 fn serve(config: Config) -> Result<(), Failure> {
     peermon_agent::init_log(config.log);
-    let api = config.api.clone();
+    let (api, dns) = (config.api.clone(), dns(&config));
     let token = api.token_file.as_deref().map(first_line).transpose()?;
     let faces = peermon_serve_http::Config { tcp: api.http.into_iter().collect(), unix: api.socket, token };
     let daemon = Daemon::start(config).map_err(said)?;
@@ -96,10 +96,39 @@ fn serve(config: Config) -> Result<(), Failure> {
             return Err(said(e));
         }
     };
-    daemon.serving(server.urls());
+    let names = match dns.map(|dns| peermon_serve_dns::Server::start(&dns, daemon.service())).transpose() {
+        Ok(names) => names,
+        Err(e) => {
+            server.stop();
+            daemon.stop();
+            return Err(said(e));
+        }
+    };
+    let mut urls = server.urls();
+    if let Some(names) = &names {
+        urls.extend(names.addresses().iter().map(|a| format!("dns://{a}")));
+        let counters = names.counters();
+        daemon.counting(move || counters.all().collect());
+    }
+    daemon.serving(urls);
     daemon.wait();
+    drop(names);
     server.stop();
     Ok(())
+}
+
+/// What the DNS face is told, if it is wanted.
+fn dns(config: &Config) -> Option<peermon_serve_dns::Config> {
+    let d = &config.dns;
+    (!d.listen.is_empty()).then(|| peermon_serve_dns::Config {
+        listen: d.listen.clone(),
+        zone: d.zone.clone(),
+        ttl: u32::try_from(d.ttl.as_secs()).unwrap_or(u32::MAX),
+        answers: d.answers,
+        name_servers: d.name_servers.clone(),
+        allow: d.allow.clone(),
+        rate_max: d.rate_max,
+    })
 }
 
 fn said(e: impl std::error::Error) -> Failure {

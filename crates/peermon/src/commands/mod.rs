@@ -5,6 +5,7 @@ pub(crate) mod classic;
 mod completions;
 mod daemon;
 mod demo;
+mod dns;
 mod events;
 mod groups;
 mod hostfile;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Ssh(Box<ssh::Args>),
     Run(Box<run::Args>),
     Hostfile(Box<hostfile::Args>),
+    Dns(dns::Args),
     Status(status::Args),
     Zones(zones::Args),
     Key(key::Args),
@@ -62,6 +64,7 @@ impl Command {
             Command::Run(args) => run::run(&args, &connect(place)?, output),
             Command::Hostfile(args) => hostfile::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
+            Command::Dns(args) => dns::run(&args, &connect(place)?, output),
             Command::Status(args) => status::run(&args, &connect(place)?, output),
             Command::Zones(args) => zones::run(&args, &connect(place)?, output),
             Command::Key(args) => key::run(&args, &connect(place)?, output),

@@ -2,7 +2,12 @@ use crate::fake::Fake;
 use crate::talk::{Reply, run, run_with};
 use peermon_serve_http::limits::Times;
 
-const SENSITIVE: &[(&str, &str)] = &[("/api/v1/invite", ""), ("/api/v1/keys/rotate", ""), ("/api/v1/join", r#"{"token":"t"}"#)];
+const SENSITIVE: &[(&str, &str)] = &[
+    ("/api/v1/invite", ""),
+    ("/api/v1/keys/rotate", ""),
+    ("/api/v1/announce", r#"{"topic":"t","text":"x","seconds":1}"#),
+    ("/api/v1/join", r#"{"token":"t"}"#),
+];
 
 #[test]
 fn without_a_token_tcp_may_read_but_not_change() {

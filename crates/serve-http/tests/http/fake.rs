@@ -238,6 +238,11 @@ impl Service for Fake {
         let old = self.keys()?;
         Ok(old.into_iter().chain([KeyView { id: 2, sending: false, held_by: 1, of: 2, fingerprint: "cd34".into() }]).collect())
     }
+
+    fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
+        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
+        Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
+    }
 }
 
 impl Local for Fake {

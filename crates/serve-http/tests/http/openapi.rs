@@ -12,6 +12,7 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("post", "/api/v1/join", "/api/v1/join"),
     ("get", "/api/v1/keys", "/api/v1/keys"),
     ("post", "/api/v1/keys/rotate", "/api/v1/keys/rotate"),
+    ("post", "/api/v1/announce", "/api/v1/announce"),
     ("get", "/api/v1/nodes", "/api/v1/nodes?all=true"),
     ("get", "/api/v1/nodes/{node}", "/api/v1/nodes/alpha"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
@@ -45,7 +46,11 @@ fn every_answer_is_as_documented() {
     let d = document();
     let r = run();
     for (method, path, ask) in ADDRESSES.iter().filter(|(_, _, ask)| !ask.is_empty()) {
-        let body = if path.ends_with("join") { r#"{"token":"t","addresses":["10.0.0.1:1"]}"# } else { "" };
+        let body = match path.rsplit('/').next() {
+            Some("join") => r#"{"token":"t","addresses":["10.0.0.1:1"]}"#,
+            Some("announce") => r#"{"topic":"t","text":"x","seconds":1}"#,
+            _ => "",
+        };
         let answer = r.unix.ask(&method.to_uppercase(), ask, &[], body);
         assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
         let documented = &d["paths"][path][method]["responses"]["200"]["content"];
