@@ -7,7 +7,6 @@ use crate::wire::packet::{self, ALARM_BYTES, Gaps, Kind, put_section, section, s
 use crate::wire::rows::{ENTRY_BYTES_MAX, Row, RowWriter};
 use crate::wire::{put_varint, varint_len};
 use peermon_model::{Instant, MemberState};
-use std::time::Duration;
 
 /// What one packet takes in.
 #[derive(Debug, Default)]
@@ -54,14 +53,22 @@ impl Engine {
         let spent = self.tokens < 0.0 && self.link(l).has_work();
         if spent {
             self.counters.dropped_rate += 1;
-            self.link(l).flush_by(now + Duration::from_millis(50));
+            self.link(l).flush_by(now + c::RATE_PAUSE);
             if !urgent {
                 return;
             }
         }
-        // rows newest first would starve none: all of a wave's rows have one version
-        let mut dirty = self.link(l).take_dirty();
-        let mut next_row = 0;
+        let saves = self.tokens < c::ROWS_RESERVE * self.config.rate_max;
+        if saves && !spent && !self.link(l).records.is_empty() {
+            self.counters.dropped_rate += 1;
+            self.link(l).flush_by(now + c::RATE_PAUSE);
+        }
+        // Rows newest first would starve none: all of a wave's rows have one version. They go before records, or a joiner's table
+        // would hold them up; but a row whose record is still to be told means nothing to the peer.
+        let link = self.link(l);
+        let (mut later, mut dirty): (Vec<Handle>, Vec<Handle>) =
+            link.take_dirty().into_iter().partition(|h| link.is_record_marked(*h));
+        let (mut next_row, mut next_later) = (0, 0);
         let (mut prunes, mut grafts) = (std::mem::take(&mut self.link(l).prunes), std::mem::take(&mut self.link(l).grafts));
         prunes.sort_unstable();
         prunes.dedup();
@@ -80,8 +87,13 @@ impl Engine {
             self.put_small(l, &mut d);
             // alarms and acknowledgements go in any case; the rest waits when the byte rate is spent
             if !spent {
-                self.put_records(l, &mut d);
                 next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
+                if !saves && next_row == dirty.len() {
+                    self.put_records(l, &mut d);
+                    if self.link(l).records.is_empty() {
+                        next_later += self.put_rows(l, &mut d, &later[next_later..]);
+                    }
+                }
                 self.put_handles(l, &mut d, &mut prunes, &mut grafts);
             }
             if d.body.is_empty() {
@@ -101,7 +113,8 @@ impl Engine {
         // what found no room waits for acknowledgements
         let link = self.link(l);
         dirty.drain(..next_row);
-        dirty.into_iter().for_each(|h| link.mark(h));
+        later.drain(..next_later);
+        dirty.into_iter().chain(later).for_each(|h| link.mark(h));
         link.prunes.extend(prunes);
         link.grafts.extend(grafts);
         if !sent_any && owes_ack {
@@ -169,7 +182,7 @@ impl Engine {
         let (mut explorers, mut gaps) = (Vec::new(), Gaps::default());
         let (mut summaries, mut summary_gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
-        let mut done = 0;
+        let (mut done, before) = (0, d.sent.rows.len());
         for &h in dirty {
             let link = self.links[l].as_mut().expect("the index of a link");
             let Some(m) = self.members.get(h) else {
@@ -208,8 +221,8 @@ impl Engine {
             done += 1;
         }
         writer.finish(&mut sec);
-        if !d.sent.rows.is_empty() {
-            self.counters.rows_sent += d.sent.rows.len() as u64;
+        if d.sent.rows.len() > before {
+            self.counters.rows_sent += (d.sent.rows.len() - before) as u64;
             self.counters.row_bytes_sent += sec.len() as u64;
             d.section(section::ZONE, &summaries);
             d.section(section::EXPLORE, &explorers);
