@@ -1,7 +1,7 @@
 //! Building packets from what a link has to tell, and telling it again when a packet is lost: not the bytes, the state.
 
 use super::link::Sent;
-use super::members::{Handle, Member};
+use super::members::{Handle, ME, Member};
 use super::{Engine, Version, c};
 use crate::wire::packet::{self, ALARM_BYTES, Gaps, Kind, put_section, section, section_header};
 use crate::wire::rows::{ENTRY_BYTES_MAX, Row, RowWriter};
@@ -48,7 +48,8 @@ impl Engine {
         if self.link(l).is_stalled() && !owes_ack {
             return;
         }
-        let urgent = !self.link(l).alarms.is_empty() || owes_ack;
+        let link = self.link(l);
+        let urgent = !link.alarms.is_empty() || !link.prunes.is_empty() || link.is_marked(ME) || owes_ack;
         self.refill(now);
         let spent = self.tokens < 0.0 && self.link(l).has_work();
         if spent {
@@ -65,9 +66,10 @@ impl Engine {
         }
         // Rows newest first would starve none: all of a wave's rows have one version. They go before records, or a joiner's table
         // would hold them up; but a row whose record is still to be told means nothing to the peer.
+        // This node's own row goes in any case: it says that this node lives.
         let link = self.link(l);
         let (mut later, mut dirty): (Vec<Handle>, Vec<Handle>) =
-            link.take_dirty().into_iter().partition(|h| link.is_record_marked(*h));
+            link.take_dirty().into_iter().partition(|h| *h != ME && (spent || link.is_record_marked(*h)));
         let (mut next_row, mut next_later) = (0, 0);
         let (mut prunes, mut grafts) = (std::mem::take(&mut self.link(l).prunes), std::mem::take(&mut self.link(l).grafts));
         prunes.sort_unstable();
@@ -84,18 +86,16 @@ impl Engine {
             d.body.clear();
             d.dict.clear();
             d.room = room;
+            // alarms, acknowledgements and prunes go in any case; the rest waits when the byte rate is spent
             self.put_small(l, &mut d);
-            // alarms and acknowledgements go in any case; the rest waits when the byte rate is spent
-            if !spent {
-                next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
-                if !saves && next_row == dirty.len() {
-                    self.put_records(l, &mut d);
-                    if self.link(l).records.is_empty() {
-                        next_later += self.put_rows(l, &mut d, &later[next_later..]);
-                    }
+            next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
+            if !saves && next_row == dirty.len() {
+                self.put_records(l, &mut d);
+                if self.link(l).records.is_empty() {
+                    next_later += self.put_rows(l, &mut d, &later[next_later..]);
                 }
-                self.put_handles(l, &mut d, &mut prunes, &mut grafts);
             }
+            self.put_handles(l, &mut d, &mut prunes, &mut grafts);
             if d.body.is_empty() {
                 self.draft = d;
                 break;
@@ -131,6 +131,7 @@ impl Engine {
 
     /// Alarms, hashes, questions: few bytes that matter most.
     fn put_small(&mut self, l: usize, d: &mut Draft) {
+        let searches = self.tokens >= c::ROWS_RESERVE / 2.0 * self.config.rate_max;
         let link = self.link(l);
         let n = link.alarms.len().min(d.left().saturating_sub(3) / ALARM_BYTES);
         let mut sec = Vec::new();
@@ -146,6 +147,10 @@ impl Engine {
         link.unknown.drain(..n).for_each(|h| gaps.put(&mut sec, h));
         d.section(section::UNKNOWN, &sec);
         link.once.retain(|(kind, body)| {
+            // while the byte rate is short, differences are searched with whoever tells the next fingerprint
+            if !searches && matches!(*kind, section::SET_QUERY | section::SET_LIST | section::WANT) {
+                return false;
+            }
             if section_header(body.len()) + body.len() > d.left() {
                 return true;
             }
