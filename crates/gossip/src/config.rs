@@ -159,7 +159,11 @@ pub(crate) mod constants {
     pub(crate) const GUESTS_MAX: usize = 32;
     /// Seconds of the byte rate that may be spent at once: joins and healed cuts come in bursts.
     pub(crate) const BURST: f64 = 32.0;
-    /// First contacts answered per second: each costs one decryption and one hash.
+    /// Seconds of the byte rate that records leave to rows: whoever tells many joiners the table must still be heard itself.
+    pub(crate) const ROWS_RESERVE: f64 = 2.0;
+    /// How long what was put off for the byte rate waits until it is tried again.
+    pub(crate) const RATE_PAUSE: Duration = Duration::from_millis(50);
+    /// First contacts answered per second, questions and greetings each: each costs one decryption and one hash.
     pub(crate) const HELLOS_PER_SECOND: u32 = 500;
     /// How long a refused node is not asked about again, and how many such are remembered.
     pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(60);

@@ -265,7 +265,10 @@ impl Engine {
             wanted.extend(self.zones.borders());
         }
         for link in self.links.iter_mut().flatten() {
-            link.ring = link.member.is_some_and(|h| wanted.contains(&h));
+            let wanted = link.member.is_some_and(|h| wanted.contains(&h));
+            if std::mem::replace(&mut link.ring, wanted) && !wanted {
+                link.end_flood();
+            }
         }
         for h in wanted {
             if self.link_of(h).is_some() {

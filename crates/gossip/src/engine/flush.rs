@@ -1,13 +1,12 @@
 //! Building packets from what a link has to tell, and telling it again when a packet is lost: not the bytes, the state.
 
 use super::link::Sent;
-use super::members::{Handle, Member};
+use super::members::{Handle, ME, Member};
 use super::{Engine, Version, c};
 use crate::wire::packet::{self, ALARM_BYTES, Gaps, Kind, put_section, section, section_header};
 use crate::wire::rows::{ENTRY_BYTES_MAX, Row, RowWriter};
 use crate::wire::{put_varint, varint_len};
 use peermon_model::{Instant, MemberState};
-use std::time::Duration;
 
 /// What one packet takes in.
 #[derive(Debug, Default)]
@@ -49,19 +48,29 @@ impl Engine {
         if self.link(l).is_stalled() && !owes_ack {
             return;
         }
-        let urgent = !self.link(l).alarms.is_empty() || owes_ack;
+        let link = self.link(l);
+        let urgent = !link.alarms.is_empty() || !link.prunes.is_empty() || link.is_marked(ME) || owes_ack;
         self.refill(now);
         let spent = self.tokens < 0.0 && self.link(l).has_work();
         if spent {
             self.counters.dropped_rate += 1;
-            self.link(l).flush_by(now + Duration::from_millis(50));
+            self.link(l).flush_by(now + c::RATE_PAUSE);
             if !urgent {
                 return;
             }
         }
-        // rows newest first would starve none: all of a wave's rows have one version
-        let mut dirty = self.link(l).take_dirty();
-        let mut next_row = 0;
+        let saves = self.tokens < c::ROWS_RESERVE * self.config.rate_max;
+        if saves && !spent && !self.link(l).records.is_empty() {
+            self.counters.dropped_rate += 1;
+            self.link(l).flush_by(now + c::RATE_PAUSE);
+        }
+        // Rows newest first would starve none: all of a wave's rows have one version. They go before records, or a joiner's table
+        // would hold them up; but a row whose record is still to be told means nothing to the peer.
+        // This node's own row goes in any case: it says that this node lives.
+        let link = self.link(l);
+        let (mut later, mut dirty): (Vec<Handle>, Vec<Handle>) =
+            link.take_dirty().into_iter().partition(|h| *h != ME && (spent || link.is_record_marked(*h)));
+        let (mut next_row, mut next_later) = (0, 0);
         let (mut prunes, mut grafts) = (std::mem::take(&mut self.link(l).prunes), std::mem::take(&mut self.link(l).grafts));
         prunes.sort_unstable();
         prunes.dedup();
@@ -77,13 +86,16 @@ impl Engine {
             d.body.clear();
             d.dict.clear();
             d.room = room;
+            // alarms, acknowledgements and prunes go in any case; the rest waits when the byte rate is spent
             self.put_small(l, &mut d);
-            // alarms and acknowledgements go in any case; the rest waits when the byte rate is spent
-            if !spent {
+            next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
+            if !saves && next_row == dirty.len() {
                 self.put_records(l, &mut d);
-                next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
-                self.put_handles(l, &mut d, &mut prunes, &mut grafts);
+                if self.link(l).records.is_empty() {
+                    next_later += self.put_rows(l, &mut d, &later[next_later..]);
+                }
             }
+            self.put_handles(l, &mut d, &mut prunes, &mut grafts);
             if d.body.is_empty() {
                 self.draft = d;
                 break;
@@ -101,7 +113,8 @@ impl Engine {
         // what found no room waits for acknowledgements
         let link = self.link(l);
         dirty.drain(..next_row);
-        dirty.into_iter().for_each(|h| link.mark(h));
+        later.drain(..next_later);
+        dirty.into_iter().chain(later).for_each(|h| link.mark(h));
         link.prunes.extend(prunes);
         link.grafts.extend(grafts);
         if !sent_any && owes_ack {
@@ -118,6 +131,7 @@ impl Engine {
 
     /// Alarms, hashes, questions: few bytes that matter most.
     fn put_small(&mut self, l: usize, d: &mut Draft) {
+        let searches = self.tokens >= c::ROWS_RESERVE / 2.0 * self.config.rate_max;
         let link = self.link(l);
         let n = link.alarms.len().min(d.left().saturating_sub(3) / ALARM_BYTES);
         let mut sec = Vec::new();
@@ -133,6 +147,10 @@ impl Engine {
         link.unknown.drain(..n).for_each(|h| gaps.put(&mut sec, h));
         d.section(section::UNKNOWN, &sec);
         link.once.retain(|(kind, body)| {
+            // while the byte rate is short, differences are searched with whoever tells the next fingerprint
+            if !searches && matches!(*kind, section::SET_QUERY | section::SET_LIST | section::WANT) {
+                return false;
+            }
             if section_header(body.len()) + body.len() > d.left() {
                 return true;
             }
@@ -169,7 +187,7 @@ impl Engine {
         let (mut explorers, mut gaps) = (Vec::new(), Gaps::default());
         let (mut summaries, mut summary_gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
-        let mut done = 0;
+        let (mut done, before) = (0, d.sent.rows.len());
         for &h in dirty {
             let link = self.links[l].as_mut().expect("the index of a link");
             let Some(m) = self.members.get(h) else {
@@ -208,8 +226,8 @@ impl Engine {
             done += 1;
         }
         writer.finish(&mut sec);
-        if !d.sent.rows.is_empty() {
-            self.counters.rows_sent += d.sent.rows.len() as u64;
+        if d.sent.rows.len() > before {
+            self.counters.rows_sent += (d.sent.rows.len() - before) as u64;
             self.counters.row_bytes_sent += sec.len() as u64;
             d.section(section::ZONE, &summaries);
             d.section(section::EXPLORE, &explorers);

@@ -45,8 +45,10 @@ pub(crate) struct Contacts {
     pub(crate) next: Instant,
     announce_at: Instant,
     heal_at: Instant,
-    /// First contacts answered in the second that began then.
+    /// Questions answered, and greetings taken, in the second that began then: a flood of questions must not shut out those
+    /// whose question was answered.
     answered: (Instant, u32),
+    greeted: u32,
     /// First contacts opened in that second, authentic or not.
     opened: u32,
 }
@@ -60,6 +62,7 @@ impl Contacts {
             announce_at: now,
             heal_at: now,
             answered: (now, 0),
+            greeted: 0,
             opened: 0,
         };
         contacts.add(&config.seeds, now);
@@ -159,7 +162,8 @@ impl Engine {
                 || self.members.iter().any(|(h, m)| m.record().addresses.contains(&addr) && up_there(h));
             let linked = self.links.iter().flatten().any(|l| l.addr == addr && l.ever_heard);
             let wait = self.contacts.seeds[i].wait;
-            let pause = if met || linked { c::SEED_RETRY.1 } else { wait + self.jitter(wait / 4) };
+            // those who started at once must not all ask at once again
+            let pause = if met || linked { c::SEED_RETRY.1 } else { wait * 3 / 4 + self.jitter(wait / 2) };
             let seed = &mut self.contacts.seeds[i];
             seed.met = met || linked;
             seed.next = now + pause;
@@ -217,6 +221,7 @@ impl Engine {
         let second = Duration::from_secs(1);
         if now - self.contacts.answered.0 >= second {
             self.contacts.answered = (now, 0);
+            self.contacts.greeted = 0;
             self.contacts.opened = 0;
         }
         // strangers without a key must not use up what members and joiners may ask
@@ -240,9 +245,14 @@ impl Engine {
         if self.leaving {
             return;
         }
-        if kind == Kind::Hello {
-            self.contacts.answered.1 += 1;
-            if self.contacts.answered.1 > c::HELLOS_PER_SECOND {
+        let taken = match hello {
+            Hello::Ask { .. } => Some(&mut self.contacts.answered.1),
+            Hello::Greet { .. } => Some(&mut self.contacts.greeted),
+            Hello::Cookie { .. } | Hello::Announce { .. } => None,
+        };
+        if let Some(taken) = taken {
+            *taken += 1;
+            if *taken > c::HELLOS_PER_SECOND {
                 self.counters.dropped_hello_rate += 1;
                 return;
             }

@@ -1,6 +1,6 @@
 //! One peer this node exchanges packets with: what it wants, what it has, what is on its way.
 
-use super::members::{Handle, NO_LINK};
+use super::members::{Handle, ME, NO_LINK};
 use super::zones::{HERE, ZoneIndex};
 use crate::bits::Bits;
 use crate::config::constants as c;
@@ -281,6 +281,19 @@ impl Link {
 
     pub(crate) fn unmark_record(&mut self, h: Handle) {
         self.record_bits.clear(h);
+    }
+
+    pub(crate) fn is_record_marked(&self, h: Handle) -> bool {
+        self.record_bits.get(h)
+    }
+
+    /// Neither side's rings want this link any more: the peer gets the records from its own neighbours, but for this node's own
+    /// and a table that it asked for.
+    pub(crate) fn end_flood(&mut self) {
+        if self.synced.is_none() && !self.carries_rows() && !self.listener {
+            let rest = &mut *self.rest;
+            rest.records.retain(|h| *h == ME || !rest.record_bits.clear(*h));
+        }
     }
 
     /// The next record to send.

@@ -91,7 +91,9 @@ impl Engine {
         if counter + 1 == link.window.next() {
             // the newest packet tells where the peer is now
             link.addr = from;
-            link.peer_ring = ring;
+            if std::mem::replace(&mut link.peer_ring, ring) && !ring {
+                link.end_flood();
+            }
             link.peer_key = key;
         }
         let was_stalled = link.is_stalled();

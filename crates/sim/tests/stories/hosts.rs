@@ -274,3 +274,21 @@ fn rows_of_two_lives_are_not_mixed() {
         world.run_until_all_know_all(s(20));
     }
 }
+
+/// The seed spent its byte rate on the tables of those who joined, on searching for differences with each of them and on nothing
+/// else, so that it could not even tell them to send less; those who had its record but no row of it called it down.
+#[test]
+fn a_seed_on_which_all_start_at_once_is_heard() {
+    for seed in 60..63 {
+        let mut world = World::new(seed);
+        let usual = std::mem::replace(&mut world.template.rate_max, 32e3);
+        world.start_cluster(1);
+        world.template.rate_max = usual;
+        world.mass_join(199, 0);
+        let took = world.run_until_all_know_all(s(15));
+        world.run_for(s(10));
+        let sent = world.hosts[0].tx_bytes / 1000;
+        println!("all know all after {took:?}; the seed has sent {sent} kB after 10 s more");
+        assert_eq!(told_down(&world), 0);
+    }
+}
