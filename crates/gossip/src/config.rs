@@ -113,9 +113,9 @@ pub(crate) mod constants {
     pub(crate) const SILENT_SLACK: Duration = Duration::from_millis(20);
     /// Accusers needed, as far as there are so many monitors.
     pub(crate) const QUORUM: usize = 2;
-    /// Periods without a row after which a node is down whatever anybody says; the second number while this node itself
-    /// has been stalled.
-    pub(crate) const BACKSTOP: (u32, u32) = (5, 12);
+    /// Periods without a row after which a node is down whatever anybody says. Time for which this node itself was stopped does
+    /// not count.
+    pub(crate) const BACKSTOP: u32 = 5;
     /// Periods for which a newcomer that was not heard yet is not accused.
     pub(crate) const NEWCOMER: u32 = 1;
     /// Timers this late mean that this node itself was stopped: it accuses nobody in that wave.
@@ -126,6 +126,9 @@ pub(crate) mod constants {
     pub(crate) const CLOCK_STEP: i64 = 100_000;
     /// Microseconds a clock is slewed per period at most.
     pub(crate) const CLOCK_SLEW: i64 = 5_000;
+    /// How far from the others' median a peer's clock counts at most, microseconds: more than clocks wander in a period or round
+    /// trips are unequal on a LAN.
+    pub(crate) const CLOCK_OUTLIER: i64 = 2_000;
     /// Rings of the overlay: below the number of nodes, and from it on.
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Periods after which an unchanged field is sent all the same.

@@ -1,6 +1,6 @@
 //! The cluster clock: microseconds since the founding, agreed on by everybody without trusting any time of day.
 //!
-//! A node follows the median of its peers' clocks in small steps. If a peer is far ahead it steps forward at once, so the
+//! A node follows its peers' clocks in small steps, and those that differ from the others little. If a peer is far ahead it steps forward at once, so the
 //! clock of the oldest cluster wins wherever two meet, and nobody's clock ever jumps back.
 
 use crate::config::constants as c;
@@ -43,7 +43,9 @@ impl Clock {
         true
     }
 
-    /// Moves half way to the median of the peers' offsets; returns by how much.
+    /// Moves half way to where the peers are: the mean of their offsets, none of which counts as further from their median than
+    /// [`c::CLOCK_OUTLIER`] (Huber's estimator). The median alone would leave two groups apart for ever when each node has
+    /// more peers in its own, as relays between zones have. Returns by how much.
     pub(crate) fn follow(&mut self, offsets: &mut [i64]) -> i64 {
         if offsets.is_empty() {
             self.measured = false;
@@ -52,7 +54,9 @@ impl Clock {
         offsets.sort_unstable();
         let n = offsets.len();
         let median = if n % 2 == 1 { offsets[n / 2] } else { (offsets[n / 2 - 1] + offsets[n / 2]) / 2 };
-        let by = (median / 2).clamp(-c::CLOCK_SLEW, c::CLOCK_SLEW);
+        let near = |o: &i64| (*o).clamp(median - c::CLOCK_OUTLIER, median + c::CLOCK_OUTLIER);
+        let mean = offsets.iter().map(near).sum::<i64>() / n as i64;
+        let by = (mean / 2).clamp(-c::CLOCK_SLEW, c::CLOCK_SLEW);
         self.offset += by;
         self.error = median - by;
         self.measured = true;
@@ -75,12 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_follows_the_median_and_steps_only_forward() {
+    fn it_follows_its_peers_and_steps_only_forward() {
         let now = Instant::from_millis(5);
         let mut clock = Clock::new(now);
         assert_eq!((clock.at(now).0, clock.local(clock.at(now))), (1_000_000, now));
-        assert_eq!(clock.follow(&mut [400, 100, -9_000_000]), 50);
-        assert_eq!(clock.at(now).0, 1_000_050);
+        assert_eq!(clock.follow(&mut [400, 100, -9_000_000]), (400 + 100 + 100 - c::CLOCK_OUTLIER) / 6);
+        assert_eq!(clock.follow(&mut [350, 150]), 125);
+        assert!(clock.at(now).0 < 1_000_125);
         assert!(!clock.step_to(ClusterTime(1_000_000 + 90_000), now));
         assert!(!clock.step_to(ClusterTime(0), now));
         assert!(clock.step_to(ClusterTime(77_000_000), now));

@@ -320,7 +320,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Instant) {
         let deadline = self.deadline();
         if deadline != Instant::NEVER && now - deadline > c::LATE {
-            self.note_stall(now);
+            self.note_stall(now, now - deadline);
         }
         if now >= self.publish_at {
             self.wave(now);
@@ -513,10 +513,14 @@ impl Engine {
         self.events.push_back(Event::Member { id: r.id, name: r.name.clone(), state: m.state, incarnation: r.incarnation });
     }
 
-    /// This node was stopped for a while: it has heard nobody, and that is nobody's fault.
-    fn note_stall(&mut self, now: Instant) {
+    /// This node was stopped for so long: it has heard nobody, and that is nobody's fault.
+    fn note_stall(&mut self, now: Instant, stopped: std::time::Duration) {
         self.counters.stalls += 1;
         self.stalled_until = now + self.period();
+        for (_, m) in self.members.iter_mut() {
+            m.heard = (m.heard + stopped).min(now);
+        }
+        self.zones.note_stall(now, stopped);
         for link in self.links.iter_mut().flatten() {
             link.pings = 0;
             link.ping_at = Instant::NEVER;

@@ -272,12 +272,13 @@ impl Engine {
             return;
         }
         let m = self.members.at(o);
-        let (version, parent) = (m.version, m.parent);
+        let (version, parent, zone) = (m.version, m.parent, m.zone);
         for _ in 0..tries {
             let mut l = links[self.rng.below(links.len())];
-            // rather not whom they should come from, nor who wants them from here
+            // rather not whom they should come from, nor who wants them from here; a zone gets none of its own from here
             for _ in 0..links.len() {
-                if l != parent as usize && !self.link(l).eager.get(o) {
+                let link = self.link(l);
+                if l != parent as usize && (!link.eager.get(o) || (zone != HERE && link.zone == zone)) {
                     break;
                 }
                 l = links[self.rng.below(links.len())];

@@ -183,11 +183,10 @@ impl Engine {
     }
 
     fn declare_unheard(&mut self, now: Instant) {
-        let periods = if now < self.stalled_until { c::BACKSTOP.1 } else { c::BACKSTOP.0 };
         let unheard: Vec<Handle> = self
             .members
             .iter()
-            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > periods * self.member_period(m))
+            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > c::BACKSTOP * self.member_period(m))
             .map(|(h, _)| h)
             .collect();
         for o in unheard {

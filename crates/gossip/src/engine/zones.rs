@@ -11,7 +11,7 @@ use super::members::{Handle, ME, Member};
 use super::{Engine, Event, Version, c};
 use crate::rng::mix;
 use crate::time::ticks;
-use crate::wire::packet::{Gaps, read_summary};
+use crate::wire::packet::{Gaps, Kind, read_summary};
 use crate::wire::{Malformed, Reader};
 use peermon_model::limits::{RELAYS, ZONES_MAX};
 use peermon_model::{Instant, MemberState, ZoneEntry, ZoneName, ZoneSummary};
@@ -152,6 +152,13 @@ impl Zones {
         if zone.relays.iter().any(|r| r.1 == h) {
             zone.relays.clear();
             up.for_each(|(nid, h)| zone.take_in(nid, h));
+        }
+    }
+
+    /// This node was stopped for so long, and could not hear them.
+    pub(super) fn note_stall(&mut self, now: Instant, stopped: Duration) {
+        for zone in &mut self.list {
+            zone.heard = (zone.heard + stopped).min(now);
         }
     }
 
@@ -317,6 +324,10 @@ impl Engine {
             if link.ring && !link.ever_heard && now - link.opened > c::INTRODUCED_AFTER {
                 let to = link.addr;
                 self.ask(now, to, true);
+            } else if link.is_border() && link.ring && link.is_stalled() {
+                // nobody accuses anybody over a border, so that nothing else would bring a link that stalled at both ends back
+                self.counters.pings += 1;
+                self.send_on(now, l, Kind::Ping, &[], &[]);
             }
         }
     }
@@ -463,7 +474,7 @@ impl Engine {
         let partial = self.is_partial();
         let unheard = |m: &Member| {
             let zone = &self.zones.list[m.zone as usize];
-            let patience = c::BACKSTOP.0 * self.zone_period(m.zone).max(m.record().period) + Duration::from_secs(1);
+            let patience = c::BACKSTOP * self.zone_period(m.zone).max(m.record().period) + Duration::from_secs(1);
             let behind = m.version == Version::NONE || zone.newest.ticks_since(m.version) > ticks(patience) as i32;
             m.zone != HERE && m.is_up() && !zone.stale && behind && now - m.heard > patience
         };
