@@ -87,6 +87,9 @@ pub(crate) struct Rest {
     pub(crate) peer_key: u8,
     pub(crate) next_counter: u64,
     pub(crate) window: ReplayWindow,
+    /// The counter of the packet that is read, and the newest one with a row that could not be taken.
+    pub(crate) reading: u64,
+    row_lost_in: u64,
 
     // what to send
     pub(crate) eager: Bits,
@@ -166,6 +169,8 @@ impl Link {
             peer_key: key,
             next_counter: counter,
             window: if heard_counter == 0 { ReplayWindow::default() } else { ReplayWindow::starting_at(heard_counter) },
+            reading: 0,
+            row_lost_in: 0,
             eager: Bits::default(),
             explore: Bits::default(),
             dirty_bits: Bits::default(),
@@ -402,6 +407,20 @@ impl Link {
             }
             !resolved
         });
+    }
+
+    /// A row could not be taken, yet its packet will be acknowledged, so that the peer's next one may build on it: only a new word on
+    /// the handle will do, from a packet sent later.
+    pub(crate) fn lose_row(&mut self, peer_handle: u16, now: Instant) {
+        self.put_meaning(peer_handle, Meaning::Unknown);
+        self.row_lost_in = self.row_lost_in.max(self.reading);
+        self.tell_unknown(peer_handle, now);
+        self.flush_by(now + c::HOLD_URGENT);
+    }
+
+    /// Whether the packet now read is too old to say what a handle means: it was overtaken by one whose row was lost for want of that.
+    pub(crate) fn is_overtaken(&self, peer_handle: u16) -> bool {
+        self.reading < self.row_lost_in && matches!(self.meaning(peer_handle), Meaning::Unknown)
     }
 
     /// Asks the peer to tell a handle anew, once a second at most.

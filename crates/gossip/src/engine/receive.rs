@@ -96,6 +96,7 @@ impl Engine {
             }
             link.peer_key = key;
         }
+        link.reading = counter;
         let was_stalled = link.is_stalled();
         link.note_heard(now);
         if was_stalled {
@@ -233,6 +234,9 @@ impl Engine {
             let (nid, tag) = (r.u64()?, r.u32()?);
             if usize::from(theirs) > self.config.members_max {
                 return Err(Malformed("a handle is too large"));
+            }
+            if self.link(l).is_overtaken(theirs) {
+                continue;
             }
             // a row of another life than the one held here would be mixed with rows of this one
             let held = self.members.handle(nid).filter(|h| self.members.at(*h).tag() == tag);

@@ -87,11 +87,7 @@ impl Engine {
             Meaning::Member(o) => o,
             Meaning::Awaited(nid, _) if self.is_refused(nid, now) => return None,
             Meaning::Unknown | Meaning::Awaited(..) => {
-                let link = self.link(l);
-                // its next row may build on this one, which is lost: only a new word on the handle will do
-                link.put_meaning(row.handle, Meaning::Unknown);
-                link.tell_unknown(row.handle, now);
-                link.flush_by(now + c::HOLD_URGENT);
+                self.link(l).lose_row(row.handle, now);
                 return None;
             }
         };
@@ -102,7 +98,7 @@ impl Engine {
         let clock = self.clock.at(now);
         if v.ticks_since(clock.version()) > c::FUTURE_TICKS {
             self.counters.dropped_future += 1;
-            self.link(l).tell_unknown(row.handle, now);
+            self.link(l).lose_row(row.handle, now);
             return None;
         }
         let m = self.members.at(o);
