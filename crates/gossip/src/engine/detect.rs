@@ -65,8 +65,12 @@ impl Engine {
             return;
         }
         let link = self.link(l);
-        link.silent_waves = (link.silent_waves + 1).min(2);
-        let phase = link.silent_waves;
+        link.silent_waves = (link.silent_waves + 1).min(3);
+        let mut phase = link.silent_waves.min(2);
+        if self.overlay.len() == 2 && self.link(l).silent_waves < 3 {
+            // nobody else can bear this witness out
+            phase = 1;
+        }
         self.counters.accusations += 1;
         let alarm = Alarm { nid: self.members.at(h).nid, at: self.now_version(now), phase, by: self.me.id.nid() as u32 };
         self.alarm(now, None, alarm);
