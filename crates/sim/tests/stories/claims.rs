@@ -1,0 +1,147 @@
+//! Claims: many choose at once, and do not all run to one machine.
+
+use crate::{cluster, counter, ms, s};
+use peermon_model::{Amounts, Instant, NodeId, Snapshot};
+use peermon_placement::{Claims, Query, Requirements, Sight, rank};
+use peermon_sim::{Rng, World};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What each job takes, of machines of 16 processors and 64 GB.
+const JOB: Amounts = Amounts { cpus: 4.0, mem: 4e9, gpus: 0.0 };
+
+fn table(world: &World, i: usize) -> (Snapshot, Instant) {
+    let now = world.local(i);
+    (world.hosts[i].node.as_ref().expect("it runs").snapshot(now), now)
+}
+
+fn best(snapshot: &Snapshot, now: Instant, seed: u64, claims: bool) -> NodeId {
+    let query = Query::default();
+    let ranking = if claims {
+        let claims = Claims::of(snapshot, now);
+        let any = Requirements::default().compile(snapshot).expect("nothing is asked for");
+        Sight::new(snapshot, now).with_claims(&claims).rank(&query, &any, seed)
+    } else {
+        rank(snapshot, &query, now, seed)
+    };
+    snapshot.nodes[ranking.best[0].index].record.id
+}
+
+/// Each host chooses one node, all within `over`; how many jobs each node that was chosen has, the most first.
+fn choosers(world: &mut World, over: Duration, claims: bool) -> Vec<usize> {
+    let n = world.hosts.len();
+    let mut rng = Rng::new(9);
+    let mut when: Vec<(Duration, usize)> = (0..n).map(|i| (over.mul_f64(rng.unit()), i)).collect();
+    when.sort_unstable();
+    let (start, mut jobs) = (world.now, BTreeMap::<NodeId, usize>::new());
+    for (at, i) in when {
+        let left = (start + at) - world.now;
+        world.run_for(left);
+        let (snapshot, now) = table(world, i);
+        let node = best(&snapshot, now, rng.bits(), claims);
+        *jobs.entry(node).or_default() += 1;
+        if claims {
+            world.act(i, |n, now| n.claim(now, &[node], &JOB, s(60))).expect("it runs").expect("a claim");
+        }
+    }
+    let mut jobs: Vec<usize> = jobs.into_values().collect();
+    jobs.sort_unstable_by(|a, b| b.cmp(a));
+    jobs
+}
+
+#[test]
+fn fifty_choosers_spread() {
+    let check = |loss: f64, over: Duration, most_with: usize| {
+        let run = |claims: bool| {
+            let mut world = cluster(11, 50);
+            world.network.common.loss = loss;
+            world.run_for(s(30));
+            choosers(&mut world, over, claims)
+        };
+        let (without, with) = (run(false), run(true));
+        let say = |jobs: &[usize]| format!("{:2} on one at most, {:2} nodes used", jobs[0], jobs.len());
+        println!("loss {loss:.2}, within {over:?}: without claims {}; with claims {}", say(&without), say(&with));
+        assert!(with[0] <= most_with && with[0] <= without[0] && with.len() >= without.len(), "{without:?} {with:?}");
+        (without, with)
+    };
+    // at one moment nobody can know of the others: the lot spreads them over those that count as equal
+    check(0.0, Duration::ZERO, 50);
+    for loss in [0.0, 0.05] {
+        let (without, with) = check(loss, s(1), 4);
+        assert!(with[0] * 2 <= without[0], "{without:?} {with:?}");
+    }
+}
+
+#[test]
+fn claims_reach_all_soon_and_cost_little() {
+    for (n, loss) in [(50, 0.0), (50, 0.05), (200, 0.0)] {
+        let mut world = cluster(12, n);
+        world.network.common.loss = loss;
+        world.run_for(s(20));
+        let sum = |w: &World| {
+            let nodes = w.hosts.iter().filter_map(|h| h.node.as_ref());
+            nodes.fold((0, 0), |(b, k), n| (b + counter(n, "gossip.tx.bytes"), k + counter(n, "gossip.claims.sent")))
+        };
+        let quiet = {
+            let before = sum(&world);
+            world.run_for(s(10));
+            sum(&world).0 - before.0
+        };
+        let (before, mut longest) = (sum(&world), Duration::ZERO);
+        let start = world.now;
+        for k in 0..10 {
+            let (by, of) = (k * 3, world.hosts[k * 3 + 1].id);
+            world.act(by, |n, now| n.claim(now, &[of], &JOB, s(60))).expect("it runs").expect("a claim");
+            let all = |w: &World| w.running().all(|i| table(w, i).0.claims.len() == k + 1);
+            longest = longest.max(world.run_until(s(1), "seen everywhere", all));
+            let left = (start + s(k as u64 + 1)) - world.now;
+            world.run_for(left);
+        }
+        let after = sum(&world);
+        let per = (after.0 - before.0).saturating_sub(quiet) as f64 / (10 * n) as f64;
+        let told = (after.1 - before.1) as f64 / (10 * n) as f64;
+        println!("{n} nodes, loss {loss}: seen by all within {longest:?}; each claim told {told:.2} times and {per:.0} bytes by each node");
+        assert!(longest < ms(if loss > 0.0 { 300 } else { 80 }), "{longest:?}");
+        assert!(per < 600.0 && told < 6.0);
+    }
+}
+
+#[test]
+fn claims_cross_zones_as_far_as_their_nodes_do() {
+    let mut world = World::new(13);
+    for (name, n) in [("a", 8), ("b", 8), ("c", 8)] {
+        world.start_zone(name, n);
+    }
+    world.run_until_all_know_all(s(10));
+    world.run_for(s(5));
+    // one of a node here, one of a node there
+    for of in [3, 20] {
+        let id = world.hosts[of].id;
+        world.act(2, |n, now| n.claim(now, &[id], &JOB, s(60))).expect("it runs").expect("a claim");
+    }
+    let all = |w: &World, n: usize| w.running().all(|i| table(w, i).0.claims.len() == n);
+    let took = world.run_until(s(1), "seen in all zones", |w| all(w, 2));
+    println!("seen in all zones after {took:?}");
+    world.act(2, |n, now| n.cancel_claim(now, 1)).expect("it runs").expect("cancelled");
+    world.run_until(s(1), "cancelled in all zones", |w| all(w, 1));
+    // who comes later is told, in whichever zone
+    let newcomer = world.start_zone("b", 1).start;
+    world.run_until(s(10), "told to the newcomer", |w| table(w, newcomer).0.claims.len() == 1);
+}
+
+#[test]
+fn both_sides_of_a_cut_learn_of_each_others_claims() {
+    let mut world = cluster(14, 12);
+    world.run_for(s(3));
+    let (left, right): (Vec<usize>, Vec<usize>) = ((0..6).collect(), (6..12).collect());
+    world.network.part(&left, &right);
+    world.run_for(s(10));
+    for (by, of) in [(1, 2), (7, 8)] {
+        let id = world.hosts[of].id;
+        world.act(by, |n, now| n.claim(now, &[id], &JOB, s(300))).expect("it runs").expect("a claim");
+    }
+    world.run_for(s(2));
+    assert!(world.running().all(|i| table(&world, i).0.claims.len() == 1));
+    world.network.mend();
+    world.run_until(s(60), "both sides know both", |w| w.running().all(|i| table(w, i).0.claims.len() == 2));
+}
