@@ -74,10 +74,11 @@ impl Claimed {
 impl fmt::Display for Claimed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |n: f64| if n.fract() == 0.0 { format!("{n:.0}") } else { format!("{n:.2}") };
+        let some = |n: f64, what: &str| format!("{} {what}{}", plain(n), if n == 1.0 { "" } else { "s" });
         let parts = [
-            (self.cpus >= 0.005, format!("{} processors", plain(self.cpus))),
+            (self.cpus >= 0.005, some(self.cpus, "processor")),
             (self.mem >= 1e6, format!("{:.1} GiB of memory", self.mem / (1024.0 * 1024.0 * 1024.0))),
-            (self.gpus >= 0.005, format!("{} GPUs", plain(self.gpus))),
+            (self.gpus >= 0.005, some(self.gpus, "GPU")),
         ];
         let said: Vec<_> = parts.into_iter().filter(|p| p.0).map(|p| p.1).collect();
         f.write_str(&said.join(", "))

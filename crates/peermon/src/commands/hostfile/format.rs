@@ -28,6 +28,8 @@ impl Host<'_> {
             Slots::Cores => fact("cpu.cores").or_else(|| fact("cpu.threads")),
             Slots::Threads => fact("cpu.threads"),
             Slots::Gpus => fact("gpu.count"),
+            // The caller knows how many those are.
+            Slots::Claim => None,
         };
         told.unwrap_or(1)
     }
