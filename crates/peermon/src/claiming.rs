@@ -43,7 +43,7 @@ impl Claiming {
     pub(crate) fn choose(
         &self,
         service: &dyn Service,
-        query: BestQuery,
+        query: &BestQuery,
         most: Option<usize>,
         output: &mut Output<'_>,
     ) -> Result<BestAnswer, Failure> {
@@ -52,12 +52,12 @@ impl Claiming {
             Some(Ok(answer)) => answer,
             Some(Err(e)) if self.claim.is_none() && spares(&e) => {
                 output.hint(&format!("Nothing is claimed (--no-claim leaves this out): {e}"))?;
-                service.best(&query)?
+                service.best(query)?
             }
             Some(Err(e)) => return Err(e.into()),
-            None => service.best(&query)?,
+            None => service.best(query)?,
         };
-        if answer.best.is_empty() { Err(nobody(service, &query)?) } else { Ok(answer) }
+        if answer.best.is_empty() { Err(nobody(service, query)?) } else { Ok(answer) }
     }
 }
 

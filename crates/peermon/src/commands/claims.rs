@@ -71,9 +71,9 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         let style = if c.own { Style::new().bold() } else { Style::new() };
         table.row(vec![
             Cell::new(&c.node),
-            some(c.cpus, short_number),
+            some(c.cpus, number),
             some(c.mem, bytes),
-            some(c.gpus, short_number),
+            some(c.gpus, number),
             Cell::new(format!("{:.0} s", c.left_seconds)),
             Cell::known(c.by.as_ref(), Clone::clone).styled(style),
             Cell::new(c.number.to_string()),
@@ -82,12 +82,17 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     table.print(output.out, output.screen)
 }
 
+/// Whole ones, or eighths.
+fn number(n: f64) -> String {
+    if n.fract() == 0.0 { format!("{n:.0}") } else { short_number(n) }
+}
+
 /// What was claimed, in words.
 fn amounts(c: &ClaimView) -> String {
     let parts = [
-        (c.cpus, format!("{} processors", short_number(c.cpus))),
+        (c.cpus, format!("{} processors", number(c.cpus))),
         (c.mem, format!("{} of memory", bytes(c.mem))),
-        (c.gpus, format!("{} GPUs", short_number(c.gpus))),
+        (c.gpus, format!("{} GPUs", number(c.gpus))),
     ];
     parts.into_iter().filter(|p| p.0 > 0.0).map(|p| p.1).collect::<Vec<_>>().join(", ")
 }

@@ -48,7 +48,7 @@ const PROXY_CONNECT_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
     if let Some(port) = args.proxy {
-        let answer = args.claiming.choose(service, args.choice.query(Some(PROXY_TRIES)), Some(1), output)?;
+        let answer = args.claiming.choose(service, &args.choice.query(Some(PROXY_TRIES)), Some(1), output)?;
         let claimed = answer.claims.first().map(|c| c.number);
         let connected = connect(&answer.best, port);
         let number = match &connected {
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         return passed;
     }
     let query = BestQuery { n: 1, ..args.choice.query(Some(1)) };
-    let answer = args.claiming.choose(service, query, None, output)?;
+    let answer = args.claiming.choose(service, &query, None, output)?;
     become_ssh(&host(&answer.best[0], args.addresses)?, &args.arguments, output)
 }
 

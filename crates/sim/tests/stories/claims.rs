@@ -101,7 +101,7 @@ fn five_seconds(n: usize, loss: f64, claims: bool) -> (u64, u64, Duration) {
 
 #[test]
 fn claims_reach_all_soon_and_cost_little() {
-    for (n, loss) in [(50, 0.0), (50, 0.05), (200, 0.0)] {
+    for (n, loss) in [(50, 0.0), (50, 0.05)] {
         let ((quiet, _, _), (bytes, told, longest)) = (five_seconds(n, loss, false), five_seconds(n, loss, true));
         let each = |sum: u64| sum as f64 / (5 * n) as f64;
         let (told, bytes) = (each(told), each(bytes.saturating_sub(quiet)));

@@ -162,7 +162,6 @@ fn each_link_is_told_once() {
     let links: usize = scene.engines.iter().flatten().map(Engine::links_open).sum::<usize>() / 2;
     let told = sent(&scene) - before;
     // both ends may tell each other at once, and never again
-    println!("told {told} times over {links} links");
     assert!(told >= 11 && told as usize <= links * 3 / 2, "told {told} times over {links} links");
 }
 

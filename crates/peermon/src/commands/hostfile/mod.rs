@@ -165,7 +165,7 @@ fn write(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<
         // Its own claims would drive it from one node to the next.
         choose(service, &query)?
     } else {
-        args.claiming.choose(service, query, None, output)?
+        args.claiming.choose(service, &query, None, output)?
     };
     if args.slots == Some(Slots::Claim) && answer.claims.is_empty() {
         return Err(Failure::new("--slots claim is what is claimed, but nothing could be; give a number"));

@@ -110,7 +110,7 @@ struct Chosen {
 
 fn nodes(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<Chosen, Failure> {
     if args.nodes.is_none() && args.group.is_none() {
-        let answer = args.claiming.choose(service, args.choice.query(args.n), None, output)?;
+        let answer = args.claiming.choose(service, &args.choice.query(args.n), None, output)?;
         return Ok(Chosen { nodes: answer.best, claims: answer.claims.iter().map(|c| c.number).collect() });
     }
     let mut query = NodesQuery { all: true, conditions: args.choice.conditions.clone(), ..NodesQuery::default() };
