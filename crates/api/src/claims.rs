@@ -40,6 +40,11 @@ pub struct ClaimTerms {
     pub seconds: Option<f64>,
 }
 
+// What the wire holds, of each: far more than any machine has.
+const CPUS_MAX: f64 = 8191.0;
+const MEM_MAX: f64 = 4e15;
+const GPUS_MAX: f64 = 65_535.0;
+
 impl ClaimTerms {
     /// How long a claim holds if nothing else is said, in seconds: by then the load average shows 63 % of a job.
     pub const SECONDS: f64 = 60.0;
@@ -49,7 +54,7 @@ impl ClaimTerms {
     /// # Errors
     /// If one is no amount, or all are 0.
     pub fn amounts(&self) -> Result<Option<Amounts>, Error> {
-        let given = [("cpus", self.cpus, 8191.0), ("mem", self.mem, 4e15), ("gpus", self.gpus, 65_535.0)];
+        let given = [("cpus", self.cpus, CPUS_MAX), ("mem", self.mem, MEM_MAX), ("gpus", self.gpus, GPUS_MAX)];
         for (name, amount, most) in given {
             if let Some(a) = amount.filter(|a| !(0.0..=most).contains(a)) {
                 return Err(Error::BadRequest(format!("{name} of a claim must be 0 to {most}, not {a}")));
@@ -105,9 +110,10 @@ impl ChooseRequest {
     pub fn amounts(&self) -> Result<Amounts, Error> {
         let q = &self.query;
         let asked = ClaimTerms {
-            cpus: q.cpus.filter(|n| *n > 0).map(f64::from),
-            mem: q.mem.filter(|m| *m > 0.0),
-            gpus: q.gpus.filter(|n| *n > 0).map(f64::from),
+            // Who asks for more than there can be is told by the choice that nobody has it.
+            cpus: q.cpus.filter(|n| *n > 0).map(|n| f64::from(n).min(CPUS_MAX)),
+            mem: q.mem.filter(|m| *m > 0.0).map(|m| m.min(MEM_MAX)),
+            gpus: q.gpus.filter(|n| *n > 0).map(|n| f64::from(n).min(GPUS_MAX)),
             seconds: None,
         };
         let one = Amounts { cpus: 1.0, ..Amounts::default() };
@@ -199,6 +205,7 @@ mod tests {
         check(BestQuery::default(), ClaimTerms::default(), (1.0, 0.0, 0.0));
         check(BestQuery { cpus: Some(0), ..BestQuery::default() }, ClaimTerms::default(), (1.0, 0.0, 0.0));
         check(asked.clone(), ClaimTerms::default(), (4.0, 8e9, 0.0));
+        check(BestQuery { cpus: Some(4_000_000), ..BestQuery::default() }, ClaimTerms::default(), (8191.0, 0.0, 0.0));
         check(BestQuery { gpus: Some(1), ..BestQuery::default() }, ClaimTerms::default(), (0.0, 0.0, 1.0));
         check(asked, ClaimTerms { cpus: Some(0.5), ..ClaimTerms::default() }, (0.5, 0.0, 0.0));
     }

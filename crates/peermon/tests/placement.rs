@@ -157,6 +157,14 @@ fn a_command_runs_on_several_nodes() {
         let said = shells.run(&["peermon", "run", "--group", "role=train", "--", "printf", "%s\\n", "it's", "$HOME"])?;
         assert_eq!(said, "node-3: it's\nnode-3: $HOME\n");
 
+        let said = shells.run(&["peermon", "run", "-w", "@up!@role=train", "--", "hostname"])?;
+        assert_eq!(sorted(&said), expected[..2]);
+        assert_eq!(shells.run(&["peermon", "nodes", "--fold", "node-1,@role=train"])?, "node-[1,3]\n");
+        assert_eq!(shells.run(&["peermon", "nodes", "--fold", "@*"])?, "node-[1-3]\n");
+        let out = shells.output(&["peermon", "nodes", "@rolf"])?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(errors.contains("there is no group \"rolf\""), "{errors}");
+
         let out = shells.output(&["peermon", "run", "-n", "3", "--", "echo out; echo err >&2; test $(hostname) = node-2"])?;
         let (said, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
         assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");

@@ -3,9 +3,11 @@ use crate::choice::{Choice, host};
 use crate::claiming::{Claiming, release, request};
 use crate::output::Output;
 use peermon_api::{BestNode, BestQuery, ClaimRequest, ClaimTerms, Service};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -111,10 +113,26 @@ fn connect(nodes: &[BestNode], port: u16) -> Result<(TcpStream, usize), Failure>
     Err(Failure::new(format!("nobody answers on port {port} of {}; is an ssh server running there?", why.join(", "))))
 }
 
+/// ssh ends its proxy with SIGHUP, and there is still a claim to take back: a signal ends the connection, and all else follows.
+fn end_when_told(stream: &TcpStream) -> io::Result<()> {
+    let (mut bell, ring) = UnixStream::pair()?;
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
+    }
+    let stream = stream.try_clone()?;
+    std::thread::spawn(move || {
+        use std::io::Read;
+        let _ = bell.read(&mut [0]);
+        let _ = stream.shutdown(Shutdown::Both);
+    });
+    Ok(())
+}
+
 /// Passes bytes between the standard streams and a connection until the other side has ended its half.
 fn pass(stream: TcpStream) -> Result<(), Failure> {
     let lost = |e: io::Error| Failure::new(format!("the connection was lost: {e}"));
     stream.set_nodelay(true).map_err(lost)?;
+    end_when_told(&stream).map_err(lost)?;
     let mut sink = stream.try_clone().map_err(lost)?;
     std::thread::spawn(move || {
         // Either end of it ends the session; the copy below then ends with the connection.

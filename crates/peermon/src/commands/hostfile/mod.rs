@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Write addresses instead of names
     #[arg(long, short = 'I')]
     addresses: bool,
-    /// With --format template: the line of each node; {name} {address} {host} {slots} {id} and any attribute's name in braces, \t a tab
+    /// With --format template: the line of each node; {name} {address} {host} {slots} {id} {zone} and any attribute's name in braces, \t a tab
     #[arg(long, value_name = "LINE", required_if_eq("format", "template"))]
     template: Option<String>,
     /// With --format ray and ansible: the user to log in as
@@ -244,8 +244,8 @@ mod tests {
         check("-f dask", "here-2\nhere-1\n");
         check("-f plain", "here-2\nhere-1\n");
         check(
-            "-f template --template {name}:{address}\\t{slots}:{load.1}:{os.arch}",
-            "here-2:127.0.0.1\t8:0.6:\nhere-1:127.0.0.1\t8:0.6:\n",
+            "-f template --template {name}:{address}\\t{slots}:{load.1}:{os.arch}:{zone}",
+            "here-2:127.0.0.1\t8:0.6::here\nhere-1:127.0.0.1\t8:0.6::here\n",
         );
         let ray = "cluster_name: peermon\nprovider:\n  type: local\n  head_ip: \"here-2\"\n  worker_ips: [\"here-1\"]\nauth:\n  ssh_user: \"u\"\n\
                    min_workers: 1\nmax_workers: 1\n";

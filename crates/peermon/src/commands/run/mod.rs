@@ -37,7 +37,7 @@ pub(crate) struct Args {
     choice: Choice,
     #[command(flatten)]
     claiming: Claiming,
-    /// On these nodes instead of the best ones, whatever their state, e.g. 'node[1-3,10]'
+    /// On these nodes instead of the best ones, whatever their state, e.g. 'node[1-3,10]' or '@role=train!node7'
     #[arg(long, short = 'w', value_name = "NODESET", conflicts_with_all = ["n", "group"])]
     nodes: Option<String>,
     /// On all nodes of a group instead of the best ones: up, idle, gpufree, a label; `peermon groups` lists them
