@@ -27,13 +27,14 @@ mod row;
 mod zone;
 
 pub use peermon_gossip::{
-    ClaimError, ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords, Transmit,
+    ClaimError, ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords,
+    Transmit,
 };
 
 use peermon_gossip::Engine;
 use peermon_model::{
-    AllowList, Amounts, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot, Vitals,
-    ZoneName, limits,
+    AllowList, Amounts, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot,
+    Vitals, ZoneName, limits,
 };
 use peermon_trust::{ClusterKey, Keyring, KeyringError, NodeKey};
 use std::net::SocketAddr;
@@ -263,13 +264,7 @@ impl Node {
     ///
     /// # Errors
     /// As [`Engine::claim`]; none is made then.
-    pub fn claim(
-        &mut self,
-        now: Instant,
-        nodes: &[NodeId],
-        amounts: &Amounts,
-        lasts: Duration,
-    ) -> Result<Vec<u16>, ClaimError> {
+    pub fn claim(&mut self, now: Instant, nodes: &[NodeId], amounts: &Amounts, lasts: Duration) -> Result<Vec<u16>, ClaimError> {
         self.engine.claim(now, nodes, amounts, lasts)
     }
 

@@ -97,13 +97,7 @@ impl Engine {
     ///
     /// # Errors
     /// If one is not in the table, or if there are too many claims; none is made then.
-    pub fn claim(
-        &mut self,
-        now: Instant,
-        nodes: &[NodeId],
-        amounts: &Amounts,
-        lasts: Duration,
-    ) -> Result<Vec<u16>, ClaimError> {
+    pub fn claim(&mut self, now: Instant, nodes: &[NodeId], amounts: &Amounts, lasts: Duration) -> Result<Vec<u16>, ClaimError> {
         let me = tag(&self.me.salt);
         let tags = nodes.iter().map(|id| {
             let m = self.members.handle(id.nid()).map(|h| self.members.at(h)).filter(|m| m.record().id == *id);
@@ -320,8 +314,7 @@ impl Engine {
 /// A claim with these amounts and times.
 fn coded(claim: Claim, amounts: &Amounts, lasts: Duration) -> Claim {
     // conversions stop at a type's bounds, and make a NaN zero
-    let (cpus, mem, gpus) =
-        ((amounts.cpus * 8.0).ceil() as u16, (amounts.mem / MIB).ceil() as u32, amounts.gpus.ceil() as u16);
+    let (cpus, mem, gpus) = ((amounts.cpus * 8.0).ceil() as u16, (amounts.mem / MIB).ceil() as u32, amounts.gpus.ceil() as u16);
     Claim { lasts: ticks(lasts).clamp(1, CLAIM_TICKS_MAX), cpus, mem, gpus, ..claim }
 }
 
