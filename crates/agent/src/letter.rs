@@ -1,6 +1,6 @@
 use crate::config::ConfigError;
 use peermon_api::{self as api, Invitation, JoinAnswer, NoticeView};
-use peermon_model::{Facts, Notice, Samples};
+use peermon_model::{Amounts, Facts, NodeId, Notice, Samples};
 use peermon_trust as trust;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,12 +33,22 @@ pub(crate) enum Letter {
     Rotate(Reply<Result<(), api::Error>>),
     /// Somebody has something to show to everybody for a while.
     Announce { notice: Notice, lease: Duration, reply: Reply<Result<Vec<NoticeView>, api::Error>> },
+    /// Somebody makes, renews or cancels claims; the answer is their numbers, once the table shows them.
+    Claim(Claiming, Reply<Result<Vec<u16>, api::Error>>),
     /// Read the configuration and keys again.
     Reload(Reply<Result<(), ReloadError>>),
     /// The API is being served.
     Serving,
     /// Stop, after saying so to the cluster or not.
     Stop { leave: bool },
+}
+
+/// What to do about claims.
+#[derive(Debug)]
+pub(crate) enum Claiming {
+    Make(Vec<NodeId>, Amounts, Duration),
+    Renew(u16, Option<Amounts>, Duration),
+    Cancel(u16),
 }
 
 /// Where the answer to a letter goes.

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) ended: AtomicBool,
     /// What faces beside the API count, for `status`.
     pub(crate) counting: Mutex<Vec<Counting>>,
+    /// Held by whoever chooses nodes and claims them, until the table shows the claims: so the next one sees them.
+    pub(crate) choosing: Mutex<()>,
     /// Requests that found the loop's mailbox full.
     pub(crate) refused: AtomicU64,
 }

@@ -4,10 +4,12 @@
 //! its snapshots, and the client implements it over a socket. Calls read a snapshot and return at once: none waits for the
 //! network or holds up the daemon's loop. These types are the only ones of peermon with serde besides configuration.
 
+mod claims;
 mod events;
 mod types;
 mod view;
 
+pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use types::*;
 pub use view::{listed, one, selected, zones};
@@ -40,6 +42,26 @@ pub trait Service: Send + Sync {
     fn rotate_key(&self) -> Result<Vec<KeyView>, Error>;
     /// Shows a message to everybody for a while, renews it, or takes it back; the answer is all messages shown.
     fn announce(&self, announcement: &Announcement) -> Result<Vec<NoticeView>, Error>;
+    /// All claims that hold, whoever made them. Who only shows a table has none.
+    fn claims(&self) -> Result<Vec<ClaimView>, Error> {
+        Ok(Vec::new())
+    }
+    /// Claims a node, or renews a claim made through this daemon.
+    fn claim(&self, _: &ClaimRequest) -> Result<ClaimView, Error> {
+        no_claims()
+    }
+    /// Takes a claim made through this daemon back; the answer is what it was.
+    fn cancel_claim(&self, _number: u16) -> Result<ClaimView, Error> {
+        no_claims()
+    }
+    /// The best nodes for a job, claimed in the same step.
+    fn choose(&self, _: &ChooseRequest) -> Result<BestAnswer, Error> {
+        no_claims()
+    }
+}
+
+fn no_claims<T>() -> Result<T, Error> {
+    Err(Error::Unavailable("what answers here only shows a table and makes no claims; ask a daemon".into()))
 }
 
 /// What only the daemon itself can answer, besides [`Service`]: this host's full samples, which never leave it unasked.

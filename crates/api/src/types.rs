@@ -259,6 +259,9 @@ pub struct BestAnswer {
     /// Processes that each node takes, if `select` says so in its `span`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_node: Option<usize>,
+    /// The claims made with this choice, in the order of `best`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<crate::ClaimView>,
 }
 
 /// What publishing costs, and what is promised for it.

@@ -215,7 +215,7 @@ mod tests {
     fn table(mut nodes: Vec<NodeEntry>) -> Snapshot {
         nodes.sort_by_key(|n| n.record.id);
         let me = nodes[0].record.id;
-        Snapshot { taken: Instant::from_millis(5000), me, nodes, zones: Vec::new() }
+        Snapshot { taken: Instant::from_millis(5000), me, nodes, zones: Vec::new(), claims: Vec::new() }
     }
 
     #[test]

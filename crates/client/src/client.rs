@@ -2,8 +2,8 @@ use crate::http::{Answer, Failure, Request, ask, encode};
 use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
-    Announcement, BestAnswer, BestQuery, By, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, NodeView,
-    NodesQuery, NoticeView, Service, Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
+    JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, Service, Status, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -271,5 +271,21 @@ impl Service for Client {
 
     fn announce(&self, announcement: &Announcement) -> Result<Vec<NoticeView>, Error> {
         self.post("/api/v1/announce", Some(announcement))
+    }
+
+    fn claims(&self) -> Result<Vec<ClaimView>, Error> {
+        self.get("/api/v1/claims")
+    }
+
+    fn claim(&self, request: &ClaimRequest) -> Result<ClaimView, Error> {
+        self.post("/api/v1/claims", Some(request))
+    }
+
+    fn cancel_claim(&self, number: u16) -> Result<ClaimView, Error> {
+        self.call("DELETE", &format!("/api/v1/claims/{number}"), None)
+    }
+
+    fn choose(&self, request: &ChooseRequest) -> Result<BestAnswer, Error> {
+        self.post("/api/v1/best", Some(request))
     }
 }

@@ -100,6 +100,15 @@ fn every_call_gives_what_the_daemon_gives() {
         assert_eq!(status, r.fake.status());
         assert_eq!(client.keys(), r.fake.keys());
         assert_eq!(client.rotate_key(), r.fake.rotate_key());
+        assert_eq!(client.claims(), r.fake.claims());
+        let terms = ClaimTerms { cpus: Some(2.5), ..ClaimTerms::default() };
+        let claim = ClaimRequest { node: Some("alpha".into()), claim: terms, ..ClaimRequest::default() };
+        assert_eq!(client.claim(&claim), r.fake.claim(&claim));
+        assert_eq!(client.cancel_claim(7), r.fake.cancel_claim(7));
+        assert_eq!(client.cancel_claim(9), r.fake.cancel_claim(9));
+        let query = BestQuery { n: 2, cpus: Some(1), conditions: vec!["me".into()], ..BestQuery::default() };
+        let choice = ChooseRequest { query, claim: terms, most: Some(1) };
+        assert_eq!(client.choose(&choice), r.fake.choose(&choice));
         assert_eq!(client.invite(), r.fake.invite());
         for (token, force) in [("t", false), ("other", false), ("other", true)] {
             let request = JoinRequest { token: Some(token.into()), addresses: vec!["10.0.0.1:1".into()], force };

@@ -98,5 +98,5 @@ fn table() -> Result<Snapshot, Box<dyn std::error::Error>> {
             hidden: false,
         });
     }
-    Ok(Snapshot { taken: Instant::from_millis(60_000), me: NodeId([0; 32]), nodes, zones: Vec::new() })
+    Ok(Snapshot { taken: Instant::from_millis(60_000), me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new() })
 }

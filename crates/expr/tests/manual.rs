@@ -54,7 +54,13 @@ fn table() -> Snapshot {
         in_state: Duration::from_secs(7200),
         hidden: false,
     };
-    Snapshot { taken: Instant::from_millis(60_000), me: NodeId([0; 32]), nodes: vec![node], zones: Vec::new() }
+    Snapshot {
+        taken: Instant::from_millis(60_000),
+        me: NodeId([0; 32]),
+        nodes: vec![node],
+        zones: Vec::new(),
+        claims: Vec::new(),
+    }
 }
 
 /// The blocks of the page that are marked so.

@@ -118,6 +118,15 @@ pub(crate) mod constants {
     pub(crate) const BACKSTOP: u32 = 5;
     /// Periods for which a newcomer that was not heard yet is not accused.
     pub(crate) const NEWCOMER: u32 = 1;
+    /// How long a claim waits for company: at least so long, and at most so much longer. Drawn for each link, so that of two nodes
+    /// that could tell each other the same one is mostly first.
+    pub(crate) const HOLD_CLAIM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(7));
+    /// Claims that a node may make, renew or cancel at once, and a second: each is told to every node, some 100 bytes in all there.
+    pub(crate) const CLAIM_BURST: f64 = 256.0;
+    pub(crate) const CLAIMS_PER_SECOND: f64 = 16.0;
+    /// News about one node's claims that are taken a second. More than that node may tell itself: after a cut all that it claimed
+    /// comes at once.
+    pub(crate) const CLAIM_NEWS_PER_SECOND: u32 = 1_024;
     /// Timers this late mean that this node itself was stopped: it accuses nobody in that wave.
     pub(crate) const LATE: Duration = Duration::from_millis(100);
     /// Clock error beyond which waves are not aligned.

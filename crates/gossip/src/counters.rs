@@ -29,6 +29,9 @@ counters! {
     notes_waited = "gossip.rows.note_waited", "Samples of note that waited for their turn because rows out of turn had taken their share of the budget.";
     acks = "gossip.tx.acks", "Datagrams that carry nothing but an acknowledgement.";
     resent = "gossip.resent", "Packets given up as lost; what they told is told again.";
+    claims_received = "gossip.claims.received", "Claims received, renewals and cancellations among them.";
+    claims_new = "gossip.claims.new", "Claims received that were news.";
+    claims_sent = "gossip.claims.sent", "Claims sent to peers.";
     grafts = "gossip.grafts", "Rows asked for because they were missing.";
     pings = "gossip.pings", "Probes sent to silent neighbours.";
     accusations = "gossip.accusations", "Neighbours accused of being silent.";
@@ -53,6 +56,7 @@ counters! {
     dropped_zone = "gossip.dropped.zone", "Records refused because there are too many zones.";
     dropped_future = "gossip.dropped.future", "Rows from the future.";
     dropped_baseless = "gossip.dropped.baseless", "Rows that build on one this node does not have; asked for whole.";
+    dropped_claims = "gossip.dropped.claims", "Claims from the future, or beyond what one node or all together may have.";
     dropped_rate = "gossip.dropped.rate", "Flushes put off because the node's byte rate was spent.";
     send_no_buffers = "gossip.send.no_buffers", "Datagrams the kernel had no room for.";
     send_unreachable = "gossip.send.unreachable", "Datagrams for which there was no way.";

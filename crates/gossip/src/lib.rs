@@ -53,7 +53,7 @@ mod wire;
 pub use config::{Config, PERIODS};
 pub use counters::Counters;
 pub use engine::{
-    Bands, ClockInfo, Destination, Engine, Event, Held, LinkInfo, LinkRole, PaceInfo, Published, SendError, SharedRecords,
-    Transmit,
+    Bands, ClaimError, ClockInfo, Destination, Engine, Event, Held, LinkInfo, LinkRole, PaceInfo, Published, SendError,
+    SharedRecords, Transmit,
 };
 pub use time::{ClusterTime, Version};

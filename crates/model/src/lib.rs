@@ -16,6 +16,7 @@
 //! ```
 
 pub mod attribute;
+mod claim;
 pub mod facts;
 mod id;
 pub mod limits;
@@ -29,6 +30,7 @@ pub mod vitals;
 mod zone;
 
 pub use attribute::{Attribute, Catalogue, Kind, Prometheus, Unit};
+pub use claim::{Amounts, ClaimEntry};
 pub use facts::{Fact, Facts, Value};
 pub use id::{Incarnation, NodeId, NodeName, ParseNodeId, ParseNodeName};
 pub use prefix::{AllowList, IpPrefix, ParsePrefix};

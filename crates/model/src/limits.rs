@@ -25,5 +25,11 @@ pub const MEMBERS_MAX: usize = 20_000;
 pub const MEMBERS_FULL: usize = 5_000;
 /// Nodes of a zone that pass its rows to other zones: one may fail, and a second one while it is being replaced.
 pub const RELAYS: usize = 3;
+/// Seconds that a claim holds at most unless it is renewed: by then a job shows in the node's own values.
+pub const CLAIM_SECONDS_MAX: u64 = 600;
+/// Claims of one node that hold at a time: the nodes of a large parallel job, twice.
+pub const CLAIMS_OF_ONE_MAX: usize = 512;
+/// Claims in a table: 50 bytes each, and all are told over every new link, 20 bytes each.
+pub const CLAIMS_MAX: usize = 4_096;
 /// Zones a table knows at most: each costs a summary of some 40 bytes now and then.
 pub const ZONES_MAX: usize = 1_000;

@@ -1,4 +1,4 @@
-use crate::{Instant, NodeId, Record, Vitals, ZoneEntry};
+use crate::{ClaimEntry, Instant, NodeId, Record, Vitals, ZoneEntry};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,12 +67,14 @@ pub struct Snapshot {
     pub nodes: Vec<NodeEntry>,
     /// All zones, this node's first, then by name.
     pub zones: Vec<ZoneEntry>,
+    /// What is claimed of nodes in this table, in order of who claimed and number.
+    pub claims: Vec<ClaimEntry>,
 }
 
 impl Snapshot {
     /// A table without nodes.
     pub fn empty(me: NodeId) -> Self {
-        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new(), zones: Vec::new() }
+        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new(), zones: Vec::new(), claims: Vec::new() }
     }
 
     /// The node with this id.

@@ -27,13 +27,14 @@ mod row;
 mod zone;
 
 pub use peermon_gossip::{
-    ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords, Transmit,
+    ClaimError, ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords,
+    Transmit,
 };
 
 use peermon_gossip::Engine;
 use peermon_model::{
-    AllowList, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot, Vitals,
-    ZoneName, limits,
+    AllowList, Amounts, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot,
+    Vitals, ZoneName, limits,
 };
 use peermon_trust::{ClusterKey, Keyring, KeyringError, NodeKey};
 use std::net::SocketAddr;
@@ -257,6 +258,36 @@ impl Node {
             Command::SetKeyring(keyring) => self.engine.set_keyring(now, keyring),
         }
         Ok(())
+    }
+
+    /// Claims so much of each of these nodes, for so long; the claims' numbers.
+    ///
+    /// # Errors
+    /// As [`Engine::claim`]; none is made then.
+    pub fn claim(&mut self, now: Instant, nodes: &[NodeId], amounts: &Amounts, lasts: Duration) -> Result<Vec<u16>, ClaimError> {
+        self.engine.claim(now, nodes, amounts, lasts)
+    }
+
+    /// Makes one of this node's claims hold for so long from now, of other amounts if they are given.
+    ///
+    /// # Errors
+    /// As [`Engine::renew_claim`].
+    pub fn renew_claim(
+        &mut self,
+        now: Instant,
+        number: u16,
+        amounts: Option<&Amounts>,
+        lasts: Duration,
+    ) -> Result<(), ClaimError> {
+        self.engine.renew_claim(now, number, amounts, lasts)
+    }
+
+    /// Takes one of this node's claims back.
+    ///
+    /// # Errors
+    /// As [`Engine::cancel_claim`].
+    pub fn cancel_claim(&mut self, now: Instant, number: u16) -> Result<(), ClaimError> {
+        self.engine.cancel_claim(now, number)
     }
 
     /// A datagram could not be sent.

@@ -1,6 +1,7 @@
 //! One binary: the daemon and every tool.
 
 mod choice;
+mod claiming;
 mod cli;
 mod commands;
 mod connect;

@@ -27,6 +27,7 @@ pub(crate) fn check_text(file: &str, got: &str) {
 pub(crate) struct Fake {
     nodes: Vec<NodeView>,
     best: BestAnswer,
+    claims: std::sync::Mutex<Vec<ClaimView>>,
 }
 
 fn node(number: u8, name: &str, state: State, age: Option<f64>, source: Option<&str>, vitals: &[(&str, f64)]) -> NodeView {
@@ -72,6 +73,10 @@ fn vitals(busy: f64, load: f64, available: f64) -> [(&'static str, f64); 6] {
 }
 
 impl Fake {
+    fn with(nodes: Vec<NodeView>, best: BestAnswer) -> Fake {
+        Fake { nodes, best, claims: std::sync::Mutex::default() }
+    }
+
     /// A cluster such as the demo's, with one node down and one not heard from.
     pub(crate) fn five() -> Fake {
         let mut nodes = vec![
@@ -105,25 +110,25 @@ impl Fake {
         let out = |n: &NodeView, reason: &str| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: reason.to_string() };
         let left_out =
             vec![out(&nodes[3], "down: it answers nobody (for 75 s)"), out(&nodes[4], "no values have come from it yet")];
-        Fake { nodes, best: BestAnswer { best, left_out, ..BestAnswer::default() } }
+        Fake::with(nodes, BestAnswer { best, left_out, ..BestAnswer::default() })
     }
 
     /// A node that has met nobody.
     pub(crate) fn alone() -> Fake {
         let Fake { mut nodes, .. } = Fake::five();
         nodes.truncate(1);
-        Fake { nodes, best: BestAnswer::default() }
+        Fake::with(nodes, BestAnswer::default())
     }
 
     /// A daemon that only listens and has heard nobody.
     pub(crate) fn empty() -> Fake {
-        Fake { nodes: vec![], best: BestAnswer::default() }
+        Fake::with(vec![], BestAnswer::default())
     }
 
     /// Nodes, but none to offer.
     pub(crate) fn nobody_usable() -> Fake {
-        let Fake { nodes, best } = Fake::five();
-        Fake { nodes, best: BestAnswer { best: vec![], ..best } }
+        let Fake { nodes, best, .. } = Fake::five();
+        Fake::with(nodes, BestAnswer { best: vec![], ..best })
     }
 
     /// Two nodes of one name.
@@ -131,7 +136,7 @@ impl Fake {
         let Fake { mut nodes, .. } = Fake::five();
         nodes.truncate(2);
         nodes[1].name = nodes[0].name.clone();
-        Fake { nodes, best: BestAnswer::default() }
+        Fake::with(nodes, BestAnswer::default())
     }
 }
 
@@ -150,7 +155,7 @@ impl Service for Fake {
         let left_out = if query.explain { self.best.left_out.clone() } else { vec![] };
         let whole = |b: &BestNode| self.nodes.iter().find(|n| n.id == b.id).cloned();
         let nodes = if query.whole { best.iter().filter_map(whole).collect() } else { vec![] };
-        Ok(BestAnswer { best, left_out, nodes, per_node: None })
+        Ok(BestAnswer { best, left_out, nodes, ..BestAnswer::default() })
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
@@ -256,5 +261,39 @@ impl Service for Fake {
     fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
         let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
         Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
+    }
+
+    fn claims(&self) -> Result<Vec<ClaimView>, Error> {
+        Ok(self.claims.lock().expect("not poisoned").clone())
+    }
+
+    fn cancel_claim(&self, number: u16) -> Result<ClaimView, Error> {
+        let mut claims = self.claims.lock().expect("not poisoned");
+        let at = claims.iter().position(|c| c.number == number);
+        at.map(|i| claims.remove(i)).ok_or_else(|| Error::NotFound("no claim with this number".into()))
+    }
+
+    fn choose(&self, request: &ChooseRequest) -> Result<BestAnswer, Error> {
+        let (amounts, lasts) = (request.amounts()?, request.claim.lasts()?);
+        let mut answer = self.best(&request.query)?;
+        let mut claims = self.claims.lock().expect("not poisoned");
+        for b in answer.best.iter().take(request.most.unwrap_or(usize::MAX)) {
+            let claim = ClaimView {
+                number: claims.len() as u16 + 1,
+                node: b.name.clone(),
+                node_id: b.id.clone(),
+                by: Some("here-1".into()),
+                by_id: Some("01".repeat(32)),
+                own: true,
+                cpus: amounts.cpus,
+                mem: amounts.mem,
+                gpus: amounts.gpus,
+                age_seconds: 0.0,
+                left_seconds: lasts.as_secs_f64(),
+            };
+            claims.push(claim.clone());
+            answer.claims.push(claim);
+        }
+        Ok(answer)
     }
 }

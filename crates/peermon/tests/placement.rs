@@ -3,6 +3,7 @@
 mod shells;
 
 use anyhow::{Context, Result, ensure};
+use peermon_api::Service;
 use peermon_testbed::{Cluster, Family, find, say, wait_for};
 use shells::{BINARY, Shells};
 use std::collections::BTreeSet;
@@ -156,6 +157,14 @@ fn a_command_runs_on_several_nodes() {
         let said = shells.run(&["peermon", "run", "--group", "role=train", "--", "printf", "%s\\n", "it's", "$HOME"])?;
         assert_eq!(said, "node-3: it's\nnode-3: $HOME\n");
 
+        let said = shells.run(&["peermon", "run", "-w", "@up!@role=train", "--", "hostname"])?;
+        assert_eq!(sorted(&said), expected[..2]);
+        assert_eq!(shells.run(&["peermon", "nodes", "--fold", "node-1,@role=train"])?, "node-[1,3]\n");
+        assert_eq!(shells.run(&["peermon", "nodes", "--fold", "@*"])?, "node-[1-3]\n");
+        let out = shells.output(&["peermon", "nodes", "@rolf"])?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(errors.contains("there is no group \"rolf\""), "{errors}");
+
         let out = shells.output(&["peermon", "run", "-n", "3", "--", "echo out; echo err >&2; test $(hostname) = node-2"])?;
         let (said, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
         assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
@@ -165,6 +174,74 @@ fn a_command_runs_on_several_nodes() {
         let errors = String::from_utf8_lossy(&out.stderr);
         ensure!(errors.contains("no node is named node-9"), "{errors}");
         Ok(())
+    });
+}
+
+#[test]
+fn what_is_chosen_is_claimed_until_the_job_ends() {
+    test(&[], |shells, c| {
+        let claims = |at: usize| c.daemons[at].ask().claims().map_err(|e| e.to_string());
+        let seen = |what: &str, n: usize| {
+            wait_for(what, PATIENCE, || match (0..3).map(claims).collect::<std::result::Result<Vec<_>, String>>()? {
+                all if all.iter().all(|c| c.len() == n) => Ok(()),
+                all => Err(format!("{all:?}")),
+            })
+        };
+        let cancel = || -> Result<()> {
+            let numbers: Vec<String> = c.daemons[0].ask().claims()?.iter().map(|c| c.number.to_string()).collect();
+            let words: Vec<&str> =
+                ["peermon", "claims", "cancel"].into_iter().chain(numbers.iter().map(String::as_str)).collect();
+            let said = shells.run(&words)?;
+            ensure!(said.lines().count() == numbers.len() && said.contains("are no longer claimed"), "{said}");
+            seen("all cancelled", 0).map(drop)
+        };
+        // All three show the load of one machine, so it is the claims that send who comes next elsewhere.
+        let mut chosen = Vec::new();
+        for _ in 0..3 {
+            chosen.push(shells.run(&["peermon", "best", "--by", "cpu", "--claim=300"])?.trim().to_string());
+        }
+        assert_eq!(sorted(&chosen.join("\n")), ALL);
+        say(&format!("three claims were seen by all after {:?}", seen("the claims everywhere", 3)?));
+        let listed = shells.run(&["peermon", "claims"])?;
+        ensure!(ALL.iter().all(|n| listed.contains(n)), "{listed}");
+        let said = shells.run(&["peermon", "best", "--explain"])?;
+        ensure!(said.contains("claims take "), "{said}");
+        cancel()?;
+
+        // As long as the commands run, which is until this file is there.
+        let while_it_runs = |line: &[&str], name: &str, n: usize| -> Result<()> {
+            let file = shells.path(name);
+            let wait = format!("until test -e {file}; do sleep 0.1; done");
+            let mut child = shells.command(&[line, &[&wait]].concat()).spawn().context("running it")?;
+            let started = seen("claimed while it runs", n);
+            std::fs::write(&file, "").context("ending it")?;
+            let status = child.wait().context("waiting for it")?;
+            started?;
+            ensure!(status.success(), "{line:?}: {status}");
+            seen("free when it has ended", 0).map(drop)
+        };
+        while_it_runs(&["peermon", "run", "-n", "3", "--"], "run-ends", 3)?;
+        while_it_runs(&["ssh", "best"], "ssh-ends", 1)?;
+
+        let file = shells.path("claimed");
+        shells.run(&["peermon", "hostfile", "-n", "2", "--slots", "claim", &file])?;
+        let text = std::fs::read_to_string(&file)?;
+        ensure!(text.lines().count() == 2 && text.lines().all(|l| l.ends_with(" slots=1")), "{text}");
+        seen("two hosts claimed", 2)?;
+        cancel()?;
+        for line in [
+            &["hostfile", "--no-claim"][..],
+            &["ssh", "--no-claim", "--", "true"],
+            &["best"],
+            &["run", "-w", "node-1", "--", "true"],
+        ] {
+            shells.run(&[&["peermon"], line].concat())?;
+        }
+        assert_eq!(c.daemons[0].ask().claims()?.len(), 0);
+        // peermon has become ssh, so this one ends by itself.
+        shells.run(&["peermon", "ssh", "--claim=2", "--", "true"])?;
+        seen("claimed", 1)?;
+        seen("over", 0).map(drop)
     });
 }
 

@@ -94,5 +94,5 @@ fn table() -> Result<Snapshot, Box<dyn std::error::Error>> {
             hidden: false,
         });
     }
-    Ok(Snapshot { taken: Instant::from_millis(1_000_000), me: NodeId([0; 32]), nodes, zones: Vec::new() })
+    Ok(Snapshot { taken: Instant::from_millis(1_000_000), me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new() })
 }

@@ -1,6 +1,7 @@
 //! What others have claimed of nodes and may not show in their values yet.
 
-use peermon_model::NodeId;
+use crate::decay;
+use peermon_model::{Instant, NodeId, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,18 +20,37 @@ pub struct Claimed {
 /// What is claimed of each node; a node that is not there has no claims.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
-    of: BTreeMap<NodeId, Claimed>,
+    of: BTreeMap<NodeId, (Claimed, f64)>,
 }
 
 impl Claims {
-    /// Adds a claim to what is claimed of a node already.
+    /// What still counts at `now` of all claims in a table: see [`decay::left`].
+    pub fn of(snapshot: &Snapshot, now: Instant) -> Claims {
+        let mut claims = Claims::default();
+        for c in &snapshot.claims {
+            let age = c.age + (now - snapshot.taken);
+            if age < c.lasts {
+                let (left, unseen) = decay::left(&c.amounts, age, c.lasts);
+                claims.put(c.node, left, unseen);
+            }
+        }
+        claims
+    }
+
+    /// Adds a claim, of a job that does not run yet, to what is claimed of a node already.
     pub fn add(&mut self, node: NodeId, more: Claimed) {
+        self.put(node, more, more.cpus);
+    }
+
+    /// Adds a claim; so many processors of it are not yet seen busy.
+    fn put(&mut self, node: NodeId, more: Claimed, unseen: f64) {
         // max also turns a NaN into 0.
         let amount = |n: f64| n.max(0.0);
-        let all = self.of.entry(node).or_default();
+        let (all, busy) = self.of.entry(node).or_default();
         all.cpus += amount(more.cpus);
         all.mem += amount(more.mem);
         all.gpus += amount(more.gpus);
+        *busy += amount(unseen);
     }
 
     /// Whether nothing is claimed.
@@ -38,8 +58,9 @@ impl Claims {
         self.of.is_empty()
     }
 
-    pub(crate) fn get(&self, node: &NodeId) -> Option<&Claimed> {
-        self.of.get(node)
+    /// What is claimed of a node, and the processors of it that are not yet seen busy.
+    pub(crate) fn get(&self, node: &NodeId) -> Option<(Claimed, f64)> {
+        self.of.get(node).copied()
     }
 }
 
@@ -53,10 +74,11 @@ impl Claimed {
 impl fmt::Display for Claimed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |n: f64| if n.fract() == 0.0 { format!("{n:.0}") } else { format!("{n:.2}") };
+        let some = |n: f64, what: &str| format!("{} {what}{}", plain(n), if n == 1.0 { "" } else { "s" });
         let parts = [
-            (self.cpus >= 0.005, format!("{} processors", plain(self.cpus))),
+            (self.cpus >= 0.005, some(self.cpus, "processor")),
             (self.mem >= 1e6, format!("{:.1} GiB of memory", self.mem / (1024.0 * 1024.0 * 1024.0))),
-            (self.gpus >= 0.005, format!("{} GPUs", plain(self.gpus))),
+            (self.gpus >= 0.005, some(self.gpus, "GPU")),
         ];
         let said: Vec<_> = parts.into_iter().filter(|p| p.0).map(|p| p.1).collect();
         f.write_str(&said.join(", "))

@@ -27,6 +27,7 @@
 
 mod chance;
 mod claims;
+pub mod decay;
 mod eligible;
 pub mod lsf;
 pub mod nodeset;

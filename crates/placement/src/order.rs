@@ -57,7 +57,7 @@ impl Order {
             .collect();
         let claimed = sight.claimed(node);
         if !claimed.is_nothing() {
-            reasons.push(format!("others have claimed {claimed} of it, which counts as taken"));
+            reasons.push(format!("claims take {claimed} of it"));
         }
         reasons.push(crate::rank::better(placed.better));
         if placed.equals > 1 {

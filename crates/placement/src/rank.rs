@@ -54,7 +54,7 @@ impl Chosen {
             ));
         }
         if claimed {
-            reasons.push(format!("others have claimed {} of it, which counts as taken", self.claimed));
+            reasons.push(format!("claims take {} of it", self.claimed));
         }
         reasons.push(better(self.better));
         if self.equals > 1 {

@@ -169,6 +169,6 @@ impl fmt::Display for Unmet {
         if !self.values.is_empty() {
             f.write_str(")")?;
         }
-        if self.claimed.is_nothing() { Ok(()) } else { write!(f, "; others have claimed {} of it", self.claimed) }
+        if self.claimed.is_nothing() { Ok(()) } else { write!(f, "; claims take {} of it", self.claimed) }
     }
 }

@@ -57,7 +57,12 @@ impl<'a> Sight<'a> {
 
     /// What others have claimed of a node.
     pub fn claimed(&self, node: &NodeEntry) -> Claimed {
-        self.claims.and_then(|c| c.get(&node.record.id)).copied().unwrap_or_default()
+        self.claimed_unseen(node).0
+    }
+
+    /// The same, and the processors of it that are not yet seen busy.
+    fn claimed_unseen(&self, node: &NodeEntry) -> (Claimed, f64) {
+        self.claims.and_then(|c| c.get(&node.record.id)).unwrap_or_default()
     }
 
     /// Whether a node has all that is wanted; if not, the first thing it lacks.
@@ -83,7 +88,8 @@ impl<'a> Sight<'a> {
     }
 
     pub(crate) fn row(&self, node: &'a NodeEntry) -> SeenRow<'a> {
-        SeenRow { row: NodeRow { snapshot: self.snapshot, node, now: self.now }, sight: *self, claimed: self.claimed(node) }
+        let (claimed, unseen) = self.claimed_unseen(node);
+        SeenRow { row: NodeRow { snapshot: self.snapshot, node, now: self.now }, sight: *self, claimed, unseen }
     }
 }
 
@@ -108,6 +114,7 @@ pub(crate) struct SeenRow<'a> {
     row: NodeRow<'a>,
     sight: Sight<'a>,
     claimed: Claimed,
+    unseen: f64,
 }
 
 impl SeenRow<'_> {
@@ -125,10 +132,10 @@ impl Row<NodeKey> for SeenRow<'_> {
                 let age = self.sight.age(self.row.node).unwrap_or_default();
                 self.sight.load_now(told, processors(self.row.node), age) + claimed.cpus
             }
-            NodeKey::Vital(i, _) if *i == keys.running => told + claimed.cpus,
+            NodeKey::Vital(i, _) if *i == keys.running => told + self.unseen,
             NodeKey::Vital(i, _) if *i == keys.busy => {
                 let threads = self.fact(keys.threads).filter(|t| *t >= 1.0).unwrap_or(1.0);
-                (told + claimed.cpus / threads).min(1.0)
+                (told + self.unseen / threads).min(1.0)
             }
             NodeKey::Vital(i, _) if *i == keys.available => (told - claimed.mem).max(0.0),
             NodeKey::Fact(code, None) if *code == keys.gpus => (told - claimed.gpus).max(0.0),

@@ -86,7 +86,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
 
 fn table(machines: &[Machine]) -> Snapshot {
     let nodes = machines.iter().enumerate().map(|(i, m)| entry(i as u8, m)).collect();
-    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes, zones: Vec::new() }
+    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new() }
 }
 
 fn all(by: By) -> Query {

@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use peermon_api::{
-    Announcement, AttributeView, BestAnswer, BestQuery, Error, Event, Invitation, JoinAnswer, JoinRequest, KeyView, Local,
-    NodeView, NodesQuery, NoticeView, Status, ZoneView,
+    Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, Invitation,
+    JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -124,7 +124,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(index))
         .routes(routes!(nodes))
         .routes(routes!(node))
-        .routes(routes!(best))
+        .routes(routes!(best, choose))
+        .routes(routes!(claims, claim))
+        .routes(routes!(cancel_claim))
         .routes(routes!(zones))
         .routes(routes!(status))
         .routes(routes!(follow))
@@ -156,9 +158,9 @@ async fn index(State(app): Shared) -> Response {
     };
     let mut page = who;
     for (path, item) in openapi().paths.paths {
-        for (method, operation) in [("GET", item.get), ("POST", item.post)] {
+        for (method, operation) in [("GET", item.get), ("POST", item.post), ("DELETE", item.delete)] {
             if let Some(o) = operation {
-                let _ = writeln!(page, "{method:4} {path:24} {}", o.summary.unwrap_or_default());
+                let _ = writeln!(page, "{method:6} {path:24} {}", o.summary.unwrap_or_default());
             }
         }
     }
@@ -285,6 +287,51 @@ async fn announce(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body
         Error::BadRequest(format!("the body is not an announcement: {e}; it is JSON such as {example}"))
     })?;
     app.json(move |s| s.announce(&announcement)).await
+}
+
+/// The best nodes for a job, claimed in the same step, so that whoever asks next looks elsewhere.
+#[utoipa::path(post, path = "/api/v1/best", request_body = ChooseRequest, security(("token" = [])), responses(
+    (status = 200, description = "The ranking, and the claims made", body = BestAnswer),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn choose(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
+    let bytes = read(&headers, body, app.times.body).await?;
+    let request: ChooseRequest = serde_json::from_slice(&bytes).map_err(|e| {
+        let example = r#"{"query": {"n": 2, "cpus": 4}, "claim": {"seconds": 60}}"#;
+        Error::BadRequest(format!("the body is not a choice: {e}; it is JSON such as {example}"))
+    })?;
+    app.json(move |s| s.choose(&request)).await
+}
+
+/// All claims that hold, whoever made them.
+#[utoipa::path(get, path = "/api/v1/claims", responses(
+    (status = 200, description = "The claims", body = Vec<ClaimView>),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn claims(State(app): Shared) -> Answer {
+    app.json(|s| s.claims()).await
+}
+
+/// Claims a node for a job that does not show in its values yet, or renews a claim made through this daemon.
+#[utoipa::path(post, path = "/api/v1/claims", request_body = ClaimRequest, security(("token" = [])), responses(
+    (status = 200, description = "The claim", body = ClaimView),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn claim(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) -> Answer {
+    let bytes = read(&headers, body, app.times.body).await?;
+    let request: ClaimRequest = serde_json::from_slice(&bytes).map_err(|e| {
+        let example = r#"{"node": "node-7", "claim": {"cpus": 2, "seconds": 60}}"#;
+        Error::BadRequest(format!("the body is not a claim: {e}; it is JSON such as {example}"))
+    })?;
+    app.json(move |s| s.claim(&request)).await
+}
+
+/// Takes a claim made through this daemon back.
+#[utoipa::path(delete, path = "/api/v1/claims/{number}", params(("number" = u16, Path, description = "The claim's number")),
+    security(("token" = [])), responses(
+    (status = 200, description = "What it was", body = ClaimView),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn cancel_claim(_: Trusted, State(app): Shared, path: Result<Path<u16>, PathRejection>) -> Answer {
+    let wrong = |e| Error::BadRequest(format!("the claim's number in the address cannot be read: {e}"));
+    let Path(number) = path.map_err(wrong)?;
+    app.json(move |s| s.cancel_claim(number)).await
 }
 
 /// This node's samples and this daemon's counters, for Prometheus.

@@ -3,7 +3,9 @@
 use super::*;
 use crate::config::{Places, Seed};
 use crate::testing::Dir;
-use peermon_api::{BestQuery, Error, JoinRequest, NextEvent, NodeView, NodesQuery, State};
+use peermon_api::{
+    BestQuery, ChooseRequest, ClaimRequest, ClaimTerms, Error, JoinRequest, NextEvent, NodeView, NodesQuery, State,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -496,4 +498,94 @@ fn announcements_are_seen_by_others_until_their_time_is_over() {
         let wrong = peermon_api::Announcement { topic: topic.into(), text: text.into(), seconds };
         assert_eq!(b.service().announce(&wrong).expect_err("wrong").status(), 400, "{wrong:?}");
     }
+}
+
+#[test]
+fn claims_are_seen_by_others_until_they_are_cancelled_or_over() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let (b, c) = (lab.start("b", &[&a]), lab.start("c", &[&a]));
+    for d in [&a, &b, &c] {
+        ["a", "b", "c"].iter().for_each(|n| drop(sees(d, n, State::Alive)));
+    }
+    let request = |node: &str, seconds: f64| ClaimRequest {
+        node: Some(node.into()),
+        claim: ClaimTerms { cpus: Some(2.0), seconds: Some(seconds), ..ClaimTerms::default() },
+        ..ClaimRequest::default()
+    };
+    let claims = |d: &Daemon| d.service().claims().expect("answered");
+    let seen = |d: &Daemon, n: usize| wait_for("so many claims", || Some(claims(d)).filter(|c| c.len() == n));
+    let made = a.service().claim(&request("c", 300.0)).expect("claimed");
+    assert_eq!((made.node.as_str(), made.by.as_deref(), made.own, made.cpus), ("c", Some("a"), true, 2.0));
+    // at once in the daemon that was asked
+    assert_eq!(claims(&a).len(), 1);
+    for d in [&b, &c] {
+        let there = seen(d, 1).remove(0);
+        assert_eq!((there.node.as_str(), there.by.as_deref(), there.own), ("c", Some("a"), false));
+        assert!(there.age_seconds < 10.0 && (280.0..=300.0).contains(&there.left_seconds), "{there:?}");
+    }
+    // who did not make it cannot take it back, nor renew it
+    assert_eq!(b.service().cancel_claim(made.number).expect_err("not its own").status(), 404);
+    let renewal = |seconds: f64| ClaimRequest {
+        number: Some(made.number),
+        claim: ClaimTerms { seconds: Some(seconds), ..ClaimTerms::default() },
+        ..ClaimRequest::default()
+    };
+    assert_eq!(b.service().claim(&renewal(10.0)).expect_err("not its own").status(), 404);
+    assert_eq!(a.service().claim(&renewal(500.0)).expect("renewed").cpus, 2.0);
+    wait_for("renewed there", || claims(&b).first().filter(|c| c.left_seconds > 400.0).map(drop));
+    assert_eq!(a.service().cancel_claim(made.number).expect("cancelled").node, "c");
+    assert_eq!(claims(&a).len(), 0);
+    seen(&b, 0);
+    // and one that nobody cancels ends by itself
+    b.service().claim(&request("a", 1.0)).expect("claimed");
+    seen(&c, 1);
+    seen(&c, 0);
+    for (wrong, status) in [
+        (request("nobody", 5.0), 404),
+        (request("c", 0.0), 400),
+        (request("c", 1e9), 400),
+        (ClaimRequest::default(), 400),
+        (ClaimRequest { node: Some("c".into()), ..renewal(5.0) }, 400),
+        (ClaimRequest { claim: ClaimTerms { cpus: Some(f64::NAN), ..ClaimTerms::default() }, ..request("c", 5.0) }, 400),
+    ] {
+        assert_eq!(a.service().claim(&wrong).expect_err("wrong").status(), status, "{wrong:?}");
+    }
+}
+
+#[test]
+fn who_choose_at_the_same_instant_get_different_nodes() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let (_b, _c) = (lab.start("b", &[&a]), lab.start("c", &[&a]));
+    wait_for("all are offered", || {
+        let query = BestQuery { n: 3, ..BestQuery::default() };
+        Some(a.service().best(&query).expect("answered").best).filter(|b| b.len() == 3)
+    });
+    // All three show the load of this one machine, whatever it is; a claim of all its processors makes the difference.
+    let choose = || {
+        let request =
+            ChooseRequest { claim: ClaimTerms { cpus: Some(500.0), ..ClaimTerms::default() }, ..ChooseRequest::default() };
+        let answer = a.service().choose(&request).expect("chosen");
+        assert_eq!((answer.best.len(), answer.claims.len()), (1, 1));
+        assert_eq!(answer.claims[0].node, answer.best[0].name);
+        answer.best[0].name.clone()
+    };
+    let mut chosen: Vec<String> = std::thread::scope(|s| {
+        let threads: Vec<_> = (0..3).map(|_| s.spawn(choose)).collect();
+        threads.into_iter().map(|t| t.join().expect("it did not panic")).collect()
+    });
+    chosen.sort();
+    assert_eq!(chosen, ["a", "b", "c"]);
+    let explained = a.service().best(&BestQuery { n: 3, explain: true, ..BestQuery::default() }).expect("answered");
+    let says = |reasons: &[String]| reasons.iter().any(|r| r.contains("claims take") && r.contains("processors"));
+    assert!(explained.best.iter().all(|b| says(&b.reasons)), "{explained:?}");
+    // only some of those that are chosen
+    let some = ChooseRequest { query: BestQuery { n: 3, ..BestQuery::default() }, most: Some(2), ..ChooseRequest::default() };
+    let answer = a.service().choose(&some).expect("chosen");
+    assert_eq!((answer.best.len(), answer.claims.len()), (3, 2));
+    // nobody to choose is no error, and claims nothing
+    let none = ChooseRequest { query: BestQuery { cpus: Some(1_000_000), ..BestQuery::default() }, ..ChooseRequest::default() };
+    assert_eq!(a.service().choose(&none).expect("an answer").best, []);
+    assert_eq!(a.service().claims().expect("answered").len(), 5);
 }

@@ -60,6 +60,7 @@ impl Loop {
             }
             Letter::Rotate(reply) => drop(reply.try_send(self.rotate(now))),
             Letter::Announce { notice, lease, reply } => drop(reply.try_send(self.announce(now, notice, lease))),
+            Letter::Claim(what, reply) => drop(reply.try_send(self.claim(now, what))),
             Letter::Reload(reply) => drop(reply.try_send(self.reload(now))),
             Letter::Serving => {
                 let api = self.shared.api.load();

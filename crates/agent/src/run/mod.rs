@@ -1,6 +1,7 @@
 //! The loop: one thread that waits for whatever happens, gives it to the node, and does what the node says.
 
 mod announce;
+mod claim;
 mod handle;
 mod house;
 mod output;

@@ -112,6 +112,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         started: now,
         ended: AtomicBool::new(false),
         counting: std::sync::Mutex::default(),
+        choosing: std::sync::Mutex::default(),
         refused: AtomicU64::new(0),
     });
     let resolver = Resolver::start(&config.join, found(&shared));

@@ -3,7 +3,7 @@ use peermon_api::{BestAnswer, BestNode, BestQuery, By, Error, LeftOut, NodeView}
 use peermon_expr::{Expression, NodeWords};
 use peermon_model::{Instant, Snapshot};
 use peermon_placement::lsf::Lsf;
-use peermon_placement::{self as placement, Chosen, Label, Order, Placed, Requirements, Sight};
+use peermon_placement::{self as placement, Chosen, Claims, Label, Order, Placed, Requirements, Sight};
 use std::time::Duration;
 
 /// The best nodes of a table.
@@ -37,7 +37,8 @@ pub(super) fn answer(snapshot: &Snapshot, query: &BestQuery, now: Instant, chanc
     let order = order(snapshot, query, lsf.as_ref())?;
 
     let seed = u64::from_le_bytes(chance[..8].try_into().expect("eight of 32 bytes"));
-    let sight = Sight::new(snapshot, now);
+    let claims = Claims::of(snapshot, now);
+    let sight = Sight::new(snapshot, now).with_claims(&claims);
     let (best, left_out) = match order {
         Some(order) => {
             let found = sight.rank_by(n, &order, &wanted, seed);
@@ -60,7 +61,7 @@ pub(super) fn answer(snapshot: &Snapshot, query: &BestQuery, now: Instant, chanc
         Vec::new()
     };
     let per_node = lsf.and_then(|l| l.per_node);
-    Ok(BestAnswer { best: best.into_iter().map(|b| b.1).collect(), left_out, nodes, per_node })
+    Ok(BestAnswer { best: best.into_iter().map(|b| b.1).collect(), left_out, nodes, per_node, claims: Vec::new() })
 }
 
 /// What is asked for apart from `select`.

@@ -1,6 +1,7 @@
 //! What the daemon answers, read from what the loop has published.
 
 mod best;
+mod claims;
 mod nodes;
 mod status;
 
@@ -9,8 +10,8 @@ use crate::config::TOPIC_BYTES_MAX;
 use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
-    Announcement, BestAnswer, BestQuery, Error, EventStream, Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView,
-    NodesQuery, NoticeView, Service, Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
+    JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, Service, Status, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -140,6 +141,22 @@ impl Service for Answers {
         }
         let lease = Duration::from_secs_f64(a.seconds);
         self.ask(|reply| Letter::Announce { notice: Notice { topic, text }, lease, reply })
+    }
+
+    fn claims(&self) -> Result<Vec<ClaimView>, Error> {
+        Ok(peermon_api::claims(&self.snapshot(), clock::now()))
+    }
+
+    fn claim(&self, request: &ClaimRequest) -> Result<ClaimView, Error> {
+        self.make_claim(request)
+    }
+
+    fn cancel_claim(&self, number: u16) -> Result<ClaimView, Error> {
+        self.end_claim(number)
+    }
+
+    fn choose(&self, request: &ChooseRequest) -> Result<BestAnswer, Error> {
+        self.best_claimed(request)
     }
 }
 

@@ -14,14 +14,14 @@ pub(super) struct Draft {
     body: Vec<u8>,
     dict: Vec<u8>,
     room: usize,
-    sent: Sent,
+    pub(super) sent: Sent,
     alarms: Vec<packet::Alarm>,
     /// Where one section is made.
     section: Vec<u8>,
 }
 
 impl Draft {
-    fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.room.saturating_sub(self.body.len() + self.dict.len())
     }
 
@@ -33,7 +33,7 @@ impl Draft {
         self.sent.dict.push(h);
     }
 
-    fn section(&mut self, kind: u8, body: &[u8]) {
+    pub(super) fn section(&mut self, kind: u8, body: &[u8]) {
         if !body.is_empty() {
             put_section(&mut self.body, kind, body);
         }
@@ -48,6 +48,7 @@ impl Engine {
         if self.link(l).is_stalled() && !owes_ack {
             return;
         }
+        self.tell_claims_once(now, l);
         let link = self.link(l);
         let urgent = !link.alarms.is_empty() || !link.prunes.is_empty() || link.is_marked(ME) || owes_ack;
         self.refill(now);
@@ -88,6 +89,9 @@ impl Engine {
             d.room = room;
             // alarms, acknowledgements and prunes go in any case; the rest waits when the byte rate is spent
             self.put_small(l, &mut d);
+            if !spent {
+                self.put_claims(now, l, &mut d);
+            }
             next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
             if !saves && next_row == dirty.len() {
                 self.put_records(l, &mut d);
@@ -305,6 +309,7 @@ impl Engine {
             link.note_lost(s.bytes, heard);
             link.prunes.extend(&s.prunes);
             link.alarms.extend(&s.alarms);
+            link.claims.extend(&s.claims);
             link.grafts.extend(&s.grafts);
             s.records.iter().for_each(|h| link.mark_record(*h));
             for (h, _) in &s.rows {

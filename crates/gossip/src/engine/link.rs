@@ -1,5 +1,6 @@
 //! One peer this node exchanges packets with: what it wants, what it has, what is on its way.
 
+use super::claims::ClaimKey;
 use super::members::{Handle, ME, NO_LINK};
 use super::zones::{HERE, ZoneIndex};
 use crate::bits::Bits;
@@ -8,7 +9,7 @@ use crate::time::Version;
 use crate::wire::packet::Alarm;
 use peermon_model::Instant;
 use peermon_trust::{ClusterKey, Half, PairKeys, ReplayWindow};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(crate) struct Sent {
     pub(crate) prunes: Vec<Handle>,
     pub(crate) grafts: Vec<(Handle, Version)>,
     pub(crate) alarms: Vec<Alarm>,
+    pub(crate) claims: Vec<ClaimKey>,
     pub(crate) records: Vec<Handle>,
 }
 
@@ -102,6 +104,9 @@ pub(crate) struct Rest {
     pub(crate) prunes: Vec<Handle>,
     pub(crate) grafts: Vec<(Handle, Version)>,
     pub(crate) alarms: Vec<Alarm>,
+    pub(crate) claims: BTreeSet<ClaimKey>,
+    /// All claims were told, or are to be told, since the link carries them.
+    pub(crate) claims_told: bool,
     pub(crate) unknown: Vec<u16>,
     /// Sections that are told once and repeated by their own rule if lost.
     pub(crate) once: Vec<(u8, Vec<u8>)>,
@@ -180,6 +185,8 @@ impl Link {
             prunes: Vec::new(),
             grafts: Vec::new(),
             alarms: Vec::new(),
+            claims: BTreeSet::new(),
+            claims_told: false,
             unknown: Vec::new(),
             once: Vec::new(),
             known: Vec::new(),
@@ -317,6 +324,7 @@ impl Link {
             && self.prunes.is_empty()
             && self.grafts.is_empty()
             && self.alarms.is_empty()
+            && self.claims.is_empty()
             && self.unknown.is_empty()
             && self.once.is_empty())
     }

@@ -1,5 +1,6 @@
 //! The state machine. `docs/internals/gossip.md` explains the rules; each file here holds one of them.
 
+mod claims;
 mod clock;
 mod detect;
 mod flush;
@@ -17,6 +18,7 @@ mod view;
 mod wave;
 mod zones;
 
+pub use claims::ClaimError;
 pub use view::{ClockInfo, Held, LinkInfo, LinkRole};
 
 use crate::config::{Config, constants as c};
@@ -158,6 +160,7 @@ pub struct Engine {
     members: Members,
     overlay: Overlay,
     zones: zones::Zones,
+    claims: claims::Claims,
     links: Vec<Option<Link>>,
     links_opened: u64,
     /// Packet counters below this have been used on links that are gone.
@@ -244,6 +247,7 @@ impl Engine {
             members,
             overlay,
             zones,
+            claims: claims::Claims::new(now),
             links: Vec::new(),
             links_opened: 0,
             counter_floor: 1,

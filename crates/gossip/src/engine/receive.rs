@@ -214,6 +214,7 @@ impl Engine {
                 section::WANT => self.read_want(now, l, body)?,
                 section::UNKNOWN => self.read_unknown(now, l, body)?,
                 section::KEY => self.read_key(now, l, body)?,
+                section::CLAIM => self.read_claims(now, l, body)?,
                 section::ZONE => self.read_summaries(now, l, body)?,
                 _ => {}
             }

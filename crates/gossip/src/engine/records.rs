@@ -234,6 +234,7 @@ impl Engine {
             if let Some(l) = self.link_of(h) {
                 self.drop_link(now, l);
             }
+            self.end_claims(self.members.at(h).tag());
             self.members.at_mut(h).begin_life();
             self.links.iter_mut().flatten().for_each(|link| link.begin_life(h));
         }

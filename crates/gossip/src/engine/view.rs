@@ -83,7 +83,7 @@ impl Engine {
             })
             .collect();
         nodes.sort_unstable_by_key(|n| n.record.id);
-        Snapshot { taken: now, me: self.me.id, nodes, zones: self.zone_entries(now) }
+        Snapshot { taken: now, me: self.me.id, nodes, zones: self.zone_entries(now), claims: self.claim_entries(now) }
     }
 
     fn shown_state(&self, h: super::members::Handle, m: &super::members::Member) -> MemberState {

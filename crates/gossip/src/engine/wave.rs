@@ -211,6 +211,7 @@ impl Engine {
         self.housekeep_at = now + Duration::from_secs(1);
         self.tend_keys(now);
         self.tend_zones(now);
+        self.tend_claims(now);
         if !self.config.listen_only && now >= self.settling.0 {
             self.recompute(now);
         }

@@ -13,7 +13,8 @@
 //! ```
 
 use super::{Malformed, Reader, put_address, put_u48, put_varint, varint_len};
-use crate::time::{ClusterTime, Version};
+use crate::time::{ClusterTime, TICKS_PER_SECOND, Version};
+use peermon_model::limits::CLAIM_SECONDS_MAX;
 use peermon_model::{Incarnation, NodeId, ZoneSummary};
 use peermon_trust::{COOKIE_BYTES, Half, NONCE_BYTES};
 use std::net::SocketAddr;
@@ -159,6 +160,9 @@ pub(crate) mod section {
     /// (varint gap of a handle, u32 version, summary)*: what these nodes say of their whole zone, with the row of that version
     /// and after.
     pub(crate) const ZONE: u8 = 14;
+    /// (u32 tag of who claims, u16 its number, u32 tag of the node, u32 version, varint ticks it lasts, varint eighths of a
+    /// processor, varint MiB, varint GPUs)*: claims; see [`super::Claim`].
+    pub(crate) const CLAIM: u8 = 15;
 }
 
 /// Bytes of a section's type and length.
@@ -243,6 +247,60 @@ impl Alarm {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Alarm, Malformed> {
         Ok(Alarm { nid: r.u64()?, at: Version(r.u32()?), phase: r.u8()?, by: r.u32()? })
+    }
+}
+
+/// That somebody has chosen a node for a job. Both are named by their tags: a claim of, or on, a former life means nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Claim {
+    /// Who claims.
+    pub(crate) by: u32,
+    /// Which of its claims; the same number made later takes its place.
+    pub(crate) number: u16,
+    /// What is claimed.
+    pub(crate) node: u32,
+    /// When it was made, renewed or cancelled.
+    pub(crate) made: Version,
+    /// Ticks that it holds from then.
+    pub(crate) lasts: u32,
+    /// Eighths of a processor. A claim of nothing at all was cancelled.
+    pub(crate) cpus: u16,
+    /// MiB of memory.
+    pub(crate) mem: u32,
+    pub(crate) gpus: u16,
+}
+
+/// 19 to 21 are usual.
+pub(crate) const CLAIM_BYTES_MAX: usize = 4 + 2 + 4 + 4 + 3 + 3 + 5 + 3;
+/// Ticks that a claim holds at most.
+pub(crate) const CLAIM_TICKS_MAX: u32 = (CLAIM_SECONDS_MAX * TICKS_PER_SECOND) as u32;
+// three bytes of a varint hold it
+const _: () = assert!(CLAIM_TICKS_MAX < 1 << 21);
+
+impl Claim {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.by.to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.node.to_le_bytes());
+        out.extend_from_slice(&self.made.0.to_le_bytes());
+        for n in [self.lasts, self.cpus.into(), self.mem, self.gpus.into()] {
+            put_varint(out, n.into());
+        }
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Claim, Malformed> {
+        let (by, number, node, made) = (r.u32()?, r.u16()?, r.u32()?, Version(r.u32()?));
+        let mut amount = || u32::try_from(r.varint()?).map_err(|_| Malformed("a claim of too much"));
+        let (lasts, cpus, mem, gpus) = (amount()?, amount()?, amount()?, amount()?);
+        let small = |n: u32| u16::try_from(n).map_err(|_| Malformed("a claim of too much"));
+        if lasts > CLAIM_TICKS_MAX {
+            return Err(Malformed("a claim for too long"));
+        }
+        Ok(Claim { by, number, node, made, lasts, cpus: small(cpus)?, mem, gpus: small(gpus)? })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        (self.cpus, self.mem, self.gpus) == (0, 0, 0)
     }
 }
 
@@ -409,12 +467,22 @@ mod tests {
         }
 
         #[test]
+        fn claims_come_back(by: u32, number: u16, node: u32, made: u32, lasts in 0..=CLAIM_TICKS_MAX, cpus: u16, mem: u32, gpus: u16) {
+            let claim = Claim { by, number, node, made: Version(made), lasts, cpus, mem, gpus };
+            let mut out = Vec::new();
+            claim.write(&mut out);
+            prop_assert!(out.len() <= CLAIM_BYTES_MAX);
+            prop_assert_eq!(Claim::read(&mut Reader(&out)), Ok(claim));
+            for n in 0..out.len() { prop_assert!(Claim::read(&mut Reader(&out[..n])).is_err()); }
+        }
+
+        #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..150)) {
             let _ = Header::read(&bytes);
             for kind in KINDS { let _ = Hello::read(kind, &bytes); }
             let mut r = Reader(&bytes);
             while let Ok(Some((_, mut body))) = next_section(&mut r) {
-                let _ = (Alarm::read(&mut body), Gaps::default().read(&mut body));
+                let _ = (Alarm::read(&mut body), Gaps::default().read(&mut body), Claim::read(&mut body));
             }
         }
     }

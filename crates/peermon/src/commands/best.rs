@@ -1,5 +1,6 @@
 use crate::Failure;
 use crate::choice::{Choice, count, nobody};
+use crate::claiming::{request, seconds};
 use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, clean, fold, short_number};
 use owo_colors::Style;
 use peermon_api::{BestAnswer, BestNode, BestQuery, By, Service};
@@ -21,6 +22,7 @@ Examples:
   peermon best --cpus 8 --mem 16G --label gpu-type=a100
   peermon best --where 'cpu.busy < 20%' --order 'mem.available / cpu.threads'
   peermon best --select 'select[mem>4G && gpus_free>=1] order[r1m] span[n=4]'
+  peermon best --claim --cpus 4     and let others look elsewhere for a minute
   peermon best --explain            why these, and why not the others
   peermon best -n 3 --json | jq -r '.[].name'")]
 pub(crate) struct Args {
@@ -29,6 +31,10 @@ pub(crate) struct Args {
     n: Option<usize>,
     #[command(flatten)]
     choice: Choice,
+    /// Claim them for so many seconds [default: 60], so that others look elsewhere until the job shows: what --cpus, --mem and --gpus
+    /// ask for, or one processor
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60", value_parser = seconds)]
+    claim: Option<f64>,
     /// Print addresses instead of names
     #[arg(long, short = 'I')]
     addresses: bool,
@@ -53,7 +59,10 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     let own_order =
         !query.order.is_empty() || query.select.as_ref().is_some_and(|s| Lsf::parse(s).is_ok_and(|l| !l.order.is_empty()));
     let ranked = if own_order { Ranked::Order } else { Ranked::By(query.by) };
-    let answer = service.best(&query)?;
+    let answer = match args.claim {
+        Some(_) => service.choose(&request(query.clone(), args.claim, None))?,
+        None => service.best(&query)?,
+    };
     match (args.json, args.explain) {
         (true, true) => output.json(&answer)?,
         (true, false) => output.json(&answer.best)?,
@@ -199,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn claims_are_made_if_asked_for() {
+        let fake = Fake::five();
+        let made = || fake.claims().expect("claims").iter().map(|c| (c.cpus, c.gpus, c.left_seconds)).collect::<Vec<_>>();
+        best("-n 2", &fake, Screen::PIPE).1.expect("two");
+        assert_eq!(made(), []);
+        assert_eq!(best("-n 2 --claim", &fake, Screen::PIPE).0, "here-2\nhere-1\n");
+        best("--claim=90 --cpus 4 --gpus 2", &fake, Screen::PIPE).1.expect("one");
+        assert_eq!(made(), [(1.0, 0.0, 60.0), (1.0, 0.0, 60.0), (4.0, 2.0, 90.0)]);
+    }
+
+    #[test]
     fn json_is_an_array_unless_explained() {
         let parse = |line| serde_json::from_str::<serde_json::Value>(&best(line, &Fake::five(), Screen::PIPE).0).expect("JSON");
         let list = parse("-n 2 --json");
@@ -231,6 +251,8 @@ mod tests {
             ("--mem-delta much", "write e.g. 8GiB"),
             ("--mem 8s", "is not an amount of memory"),
             ("--cpus -1", "unexpected argument"),
+            ("--claim=0", "1 to 600 seconds, not 0"),
+            ("--claim=x", "write seconds"),
             ("--gpus x", "invalid digit"),
             ("--by cpu --order load.1", "cannot be used with"),
             ("--by disk", "possible values: cpu, mem, both"),

@@ -1,6 +1,7 @@
 //! The commands: one file each, and this list.
 
 mod best;
+mod claims;
 pub(crate) mod classic;
 mod completions;
 mod daemon;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Ssh(Box<ssh::Args>),
     Run(Box<run::Args>),
     Hostfile(Box<hostfile::Args>),
+    Claims(claims::Args),
     Dns(dns::Args),
     Status(status::Args),
     Zones(zones::Args),
@@ -64,6 +66,7 @@ impl Command {
             Command::Run(args) => run::run(&args, &connect(place)?, output),
             Command::Hostfile(args) => hostfile::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
+            Command::Claims(args) => claims::run(&args, &connect(place)?, output),
             Command::Dns(args) => dns::run(&args, &connect(place)?, output),
             Command::Status(args) => status::run(&args, &connect(place)?, output),
             Command::Zones(args) => zones::run(&args, &connect(place)?, output),

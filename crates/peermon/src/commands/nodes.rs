@@ -22,7 +22,7 @@ Examples:
   clush -w $(peermon nodes --fold --group idle) uptime
   peermon nodes --json | jq -r '.[] | select(.vitals[\"cpu.busy\"] < 0.1) | .name'")]
 pub(crate) struct Args {
-    /// Only these nodes, e.g. 'node[1-3,10]'
+    /// Only these nodes, e.g. 'node[1-3,10]', '@idle!node7': groups are those of `peermon groups`
     #[arg(value_name = "NODESET")]
     names: Option<String>,
     /// Only nodes in this state
@@ -101,8 +101,19 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
 
 /// Keeps the nodes of a set; a name that no node has is an error.
 pub(super) fn keep_named(nodes: &mut Vec<NodeView>, set: &str, service: &dyn Service) -> Result<(), Failure> {
-    let names: BTreeSet<String> =
-        nodeset::unfold(set).map_err(|e| Failure::new(format!("{set:?} names no nodes: {e}")))?.into_iter().collect();
+    let mut failed = None;
+    let names = nodeset::unfold_with(set, |group| match group_members(group, service) {
+        Ok(names) => Some(names),
+        Err(e) => {
+            failed.get_or_insert(e);
+            None
+        }
+    });
+    let names: BTreeSet<String> = match (failed, names) {
+        // It says more than where in the set it is.
+        (Some(e), _) => return Err(e),
+        (None, names) => names.map_err(|e| Failure::new(format!("{set:?} names no nodes: {e}")))?.into_iter().collect(),
+    };
     nodes.retain(|n| names.contains(&n.name));
     let found: BTreeSet<&str> = nodes.iter().map(|n| n.name.as_str()).collect();
     if names.iter().all(|n| found.contains(n.as_str())) {
@@ -117,6 +128,17 @@ pub(super) fn keep_named(nodes: &mut Vec<NodeView>, set: &str, service: &dyn Ser
     } else {
         Err(Failure::new(format!("no node is named {unknown}; `peermon nodes --all` lists them all")))
     }
+}
+
+/// Names of a group's members; `*` are all nodes, as in ClusterShell.
+fn group_members(group: &str, service: &dyn Service) -> Result<Vec<String>, Failure> {
+    let mut query = NodesQuery::default();
+    if group != "*" {
+        let members = group::condition(group);
+        group::check(service, group, &members)?;
+        query.conditions.push(members);
+    }
+    Ok(service.nodes(&query)?.into_iter().map(|n| n.name).collect())
 }
 
 /// Prints names in one line; nothing if there are none.

@@ -2,7 +2,8 @@
 //!
 //! Every run of digits in a name counts: `rack[1-2]n[1-2]` is four nodes. Leading zeros are part of an index, so `node[2,01,001]` is
 //! three nodes. Unfolding takes steps (`node[0-6/2]`), digits beside brackets (`n0[1-3]0`) and the operators `,` (and), `!` (without),
-//! `&` (in both), `^` (in one of them), from left to right. What it is not: it knows no groups (`@up`), since those need a cluster.
+//! `&` (in both), `^` (in one of them), from left to right. What it is not: it knows no groups (`@up`), since those need a
+//! cluster; whoever has one tells their members ([`unfold_with`]).
 //!
 //! ```
 //! use peermon_placement::nodeset::{fold, unfold};
@@ -16,7 +17,7 @@ mod fold;
 mod parse;
 
 pub use fold::{Folded, fold};
-pub use parse::{NAMES_MAX, unfold};
+pub use parse::{NAMES_MAX, unfold, unfold_with};
 
 /// Digits of an index, at most; a longer run of digits is text like any other. It fits in 64 bits.
 const DIGITS_MAX: usize = 18;

@@ -11,6 +11,14 @@ pub const NAMES_MAX: usize = 100_000;
 /// # Errors
 /// If it is no set; the error points into it. Groups (`@up`) are errors, too.
 pub fn unfold(text: &str) -> Result<Vec<String>, Error> {
+    unfold_with(text, |_| None)
+}
+
+/// As [`unfold`], where a term `@GROUP` stands for the names that `members` tells of it; `None`: there is no such group.
+///
+/// # Errors
+/// If it is no set, or names a group that is not there; the error points into it.
+pub fn unfold_with(text: &str, mut members: impl FnMut(&str) -> Option<Vec<String>>) -> Result<Vec<String>, Error> {
     let mut set: BTreeSet<Vec<Piece>> = BTreeSet::new();
     if text.trim().is_empty() {
         return Ok(Vec::new());
@@ -25,7 +33,15 @@ pub fn unfold(text: &str) -> Result<Vec<String>, Error> {
             let sign = if at == 0 { end..(end + 1).min(text.len()) } else { at - 1..at };
             return Err(Error::new(text, sign, "a name is missing here").with_hint("write e.g. node[1-3],node10"));
         }
-        let names = term(text, range, &mut spent)?;
+        let group = text[range.clone()].strip_prefix('@').filter(|g| !g.is_empty()).and_then(&mut members);
+        let names = match group {
+            Some(names) => {
+                spent += names.len();
+                within(text, range, spent)?;
+                names.iter().map(|name| pieces(name)).collect()
+            }
+            None => term(text, range, &mut spent)?,
+        };
         match operator {
             ',' => set.extend(names),
             '!' => set.retain(|n| !names.contains(n)),
@@ -118,9 +134,19 @@ fn only_names(text: &str, range: Range<usize>) -> Result<(), Error> {
     let Some(i) = text[range.clone()].find(|c: char| c == '@' || c == '%' || c.is_whitespace()) else { return Ok(()) };
     let (i, sign) = (range.start + i, text[range.start + i..].chars().next().map_or(1, char::len_utf8));
     Err(match text.as_bytes()[i] {
-        b'@' => Error::new(text, i..range.end, "groups are not known here").with_hint("use --group, e.g. --group up"),
+        b'@' => {
+            Error::new(text, i..range.end, "there is no such group here").with_hint("write e.g. @up; `peermon groups` lists all")
+        }
         _ => Error::new(text, i..i + sign, "no name holds this sign").with_hint("put commas between names"),
     })
+}
+
+/// A whole name, whatever it holds.
+fn pieces(name: &str) -> Vec<Piece> {
+    let mut names = [Vec::new()];
+    append_text(&mut names, name);
+    let [name] = names;
+    name
 }
 
 /// Appends a text to all names, its numbers as numbers.

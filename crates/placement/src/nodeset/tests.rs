@@ -1,4 +1,4 @@
-use super::{NAMES_MAX, fold, unfold};
+use super::{NAMES_MAX, fold, unfold, unfold_with};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn sets_unfold_as_clustershell_unfolds_them() {
     wrong("!n1", "a name is missing here", "!");
     wrong("n1,,n2", "a name is missing here", ",");
     wrong("n1 n2", "no name holds this sign", " ");
-    wrong("n1,@up", "groups are not known here", "@up");
+    wrong("n1,@up", "there is no such group here", "@up");
     wrong("n[0-99999999999999999]", &format!("this stands for more than {NAMES_MAX} names"), "0-99999999999999999");
     assert!(unfold("a[1-999]b[1-999]c[1-999]").is_err());
     assert!(unfold(&["n[1-60000]"; 2].join(",")).is_err(), "what is said twice costs twice");
@@ -127,5 +127,30 @@ proptest! {
                 prop_assert!(e.to_string().len() < 2_000);
             }
         }
+    }
+}
+
+#[test]
+fn groups_are_sets_like_others() {
+    let members = |group: &str| match group {
+        "odd" => Some(vec!["n1".to_string(), "n3".into(), "n5".into()]),
+        "role=train" => Some(vec!["n3".to_string(), "[odd],name".into()]),
+        "none" => Some(vec![]),
+        "all" => Some(vec!["n1".to_string(); NAMES_MAX + 1]),
+        _ => None,
+    };
+    let check = |set: &str, expected: &[&str]| {
+        assert_eq!(unfold_with(set, members).unwrap_or_else(|e| panic!("{e}")), expected, "{set}");
+    };
+    check("@odd", &["n1", "n3", "n5"]);
+    check("n[1-4]!@odd", &["n2", "n4"]);
+    check("@odd & @role=train", &["n3"]);
+    check("@none,n7", &["n7"]);
+    check("@role=train!n3", &["[odd],name"]);
+    for (set, message) in
+        [("@", "no such group"), ("@up", "no such group"), ("n@odd", "no such group"), ("@all", "more than 100000 names")]
+    {
+        let said = unfold_with(set, members).expect_err(set).to_string();
+        assert!(said.contains(message), "{set}: {said}");
     }
 }

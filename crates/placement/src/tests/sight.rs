@@ -61,17 +61,13 @@ fn what_others_have_claimed_is_taken() {
     let sight = Sight::new(&t, TAKEN).with_claims(&one);
     let found = sight.rank(&all(By::Both), &Wanted::default(), 1);
     let said = found.best[1].reasons(&all(By::Both));
-    assert_eq!(said[1], "others have claimed 2 processors, 46.6 GiB of memory of it, which counts as taken");
+    assert_eq!(said[1], "claims take 2 processors, 46.6 GiB of memory of it");
     let order = Order::new(&["-load.1".parse().expect("an expression")], 0.0, &t).expect("an order");
     let placed = sight.rank_by(2, &order, &Wanted::default(), 1).best;
     assert_eq!(placed.iter().map(|p| p.index).collect::<Vec<_>>(), [1, 0]);
     assert_eq!(
         order.reasons(&sight, &placed[1]),
-        [
-            "-load.1 = -2.00 (load.1 is 2)",
-            "others have claimed 2 processors, 46.6 GiB of memory of it, which counts as taken",
-            "1 usable node is better"
-        ]
+        ["-load.1 = -2.00 (load.1 is 2)", "claims take 2 processors, 46.6 GiB of memory of it", "1 usable node is better"]
     );
 }
 
@@ -106,7 +102,7 @@ fn requirements_ask_for_what_is_left() {
     let claims = claims(&[(0, Claimed { cpus: 2.0, ..NOTHING })]);
     let wanted = Requirements { cpus: Some(8), ..r() }.compile(&t).expect("requirements");
     let said = Sight::new(&t, TAKEN).with_claims(&claims).met(&wanted, &t.nodes[0]).expect_err("two are taken").to_string();
-    assert!(said.ends_with("load.1 is 2); others have claimed 2 processors of it"), "{said}");
+    assert!(said.ends_with("load.1 is 2); claims take 2 processors of it"), "{said}");
 }
 
 proptest! {

@@ -6,6 +6,8 @@ const SENSITIVE: &[(&str, &str)] = &[
     ("/api/v1/invite", ""),
     ("/api/v1/keys/rotate", ""),
     ("/api/v1/announce", r#"{"topic":"t","text":"x","seconds":1}"#),
+    ("/api/v1/claims", r#"{"node":"alpha"}"#),
+    ("/api/v1/best", "{}"),
     ("/api/v1/join", r#"{"token":"t"}"#),
 ];
 

@@ -157,7 +157,7 @@ impl Service for Fake {
         let out = |n: &NodeView| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: format!("it is {}", n.state.name()) };
         let left_out = if query.explain { self.nodes.iter().skip(1).map(out).collect() } else { Vec::new() };
         let nodes = if query.whole { self.nodes[..1].to_vec() } else { Vec::new() };
-        Ok(BestAnswer { best: best.collect(), left_out, nodes, per_node: query.select.as_ref().map(|_| 2) })
+        Ok(BestAnswer { best: best.collect(), left_out, nodes, per_node: query.select.as_ref().map(|_| 2), claims: vec![] })
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
@@ -242,6 +242,23 @@ impl Service for Fake {
     fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
         let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
         Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
+    }
+
+    fn claims(&self) -> Result<Vec<ClaimView>, Error> {
+        Ok(vec![ClaimView { number: 7, node: "alpha".into(), own: true, cpus: 1.0, ..ClaimView::default() }])
+    }
+
+    fn claim(&self, request: &ClaimRequest) -> Result<ClaimView, Error> {
+        let amounts = request.claim.amounts()?.unwrap_or_default();
+        Ok(ClaimView { number: 8, node: request.node.clone().unwrap_or_default(), cpus: amounts.cpus, ..ClaimView::default() })
+    }
+
+    fn cancel_claim(&self, number: u16) -> Result<ClaimView, Error> {
+        self.claims()?.into_iter().find(|c| c.number == number).ok_or_else(|| Error::NotFound("no such claim".into()))
+    }
+
+    fn choose(&self, request: &ChooseRequest) -> Result<BestAnswer, Error> {
+        Ok(BestAnswer { claims: self.claims()?, ..self.best(&request.query)? })
     }
 }
 

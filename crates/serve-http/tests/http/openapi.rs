@@ -13,6 +13,10 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/keys", "/api/v1/keys"),
     ("post", "/api/v1/keys/rotate", "/api/v1/keys/rotate"),
     ("post", "/api/v1/announce", "/api/v1/announce"),
+    ("post", "/api/v1/best", "/api/v1/best"),
+    ("get", "/api/v1/claims", "/api/v1/claims"),
+    ("post", "/api/v1/claims", "/api/v1/claims"),
+    ("delete", "/api/v1/claims/{number}", "/api/v1/claims/7"),
     ("get", "/api/v1/nodes", "/api/v1/nodes?all=true"),
     ("get", "/api/v1/nodes/{node}", "/api/v1/nodes/alpha"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
@@ -48,6 +52,8 @@ fn every_answer_is_as_documented() {
     for (method, path, ask) in ADDRESSES.iter().filter(|(_, _, ask)| !ask.is_empty()) {
         let body = match path.rsplit('/').next() {
             Some("join") => r#"{"token":"t","addresses":["10.0.0.1:1"]}"#,
+            Some("claims") if *method == "post" => r#"{"node":"alpha","claim":{"cpus":2}}"#,
+            Some("best") if *method == "post" => r#"{"query":{"n":2},"claim":{"seconds":5}}"#,
             Some("announce") => r#"{"topic":"t","text":"x","seconds":1}"#,
             _ => "",
         };

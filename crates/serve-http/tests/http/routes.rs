@@ -84,7 +84,9 @@ fn health_readiness_and_the_list_of_addresses() {
     assert_eq!(r.tcp.get("/healthz").status, 200);
     let page = r.tcp.get("/");
     assert_eq!(page.header("content-type"), "text/plain; charset=utf-8");
-    for line in ["peermon 1.2.3 on alpha", "GET  /api/v1/nodes/{node}", "POST /api/v1/keys/rotate", "GET  /metrics/cluster"] {
+    for line in
+        ["peermon 1.2.3 on alpha", "GET    /api/v1/nodes/{node}", "POST   /api/v1/keys/rotate", "DELETE /api/v1/claims/{number}"]
+    {
         assert!(page.body.contains(line), "{line} in {}", page.body);
     }
     let head = r.tcp.ask("HEAD", "/healthz", &[], "");

@@ -2,7 +2,7 @@
 
 use super::{Step, World};
 use peermon_model::Instant;
-use peermon_node::Command;
+use peermon_node::{Command, Node};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -39,6 +39,15 @@ impl World {
             node.handle_command(now, command).expect("the command is possible");
             self.drain(i);
         }
+    }
+
+    /// Lets a node do something, and sends what that asks for.
+    pub fn act<T>(&mut self, i: usize, what: impl FnOnce(&mut Node, Instant) -> T) -> Option<T> {
+        self.go_on(i);
+        let now = self.local(i);
+        let done = self.hosts[i].node.as_mut().map(|node| what(node, now));
+        self.drain(i);
+        done
     }
 
     /// Stops a process for a while (SIGSTOP); what arrives waits in its socket's buffer.

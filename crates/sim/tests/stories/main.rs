@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout)] // what was measured, beside what is promised
 
+mod claims;
 mod clocks;
 mod figures;
 mod hosts;

@@ -28,6 +28,8 @@ impl Host<'_> {
             Slots::Cores => fact("cpu.cores").or_else(|| fact("cpu.threads")),
             Slots::Threads => fact("cpu.threads"),
             Slots::Gpus => fact("gpu.count"),
+            // The caller knows how many those are.
+            Slots::Claim => None,
         };
         told.unwrap_or(1)
     }
@@ -118,10 +120,10 @@ pub(super) fn check_template(template: &str) -> Result<(), Failure> {
                 return Err(Failure::new(format!("--template: the brace before {rest:?} is not closed; write e.g. {{name}}")));
             }
         };
-        let own = ["name", "address", "host", "slots", "id"].contains(&name);
+        let own = ["name", "address", "host", "slots", "id", "zone"].contains(&name);
         if !own && crate::output::attribute(name).is_none() && !name.starts_with("label.") {
             return Err(Failure::new(format!(
-                "--template: no attribute is named {name}; write {{name}}, {{address}}, {{host}}, {{slots}}, {{id}}, or an attribute that \
+                "--template: no attribute is named {name}; write {{name}}, {{address}}, {{host}}, {{slots}}, {{id}}, {{zone}}, or an attribute that \
                  `peermon show` lists, e.g. {{mem.available}}"
             )));
         }
@@ -143,6 +145,7 @@ fn fill(template: &str, h: &Host<'_>) -> String {
             "host" => h.host.clone(),
             "slots" => h.slots.to_string(),
             "id" => h.best.id.clone(),
+            "zone" => h.node.zone.clone(),
             _ => match (h.node.vitals.get(name), h.node.facts.get(name)) {
                 (Some(v), _) | (None, Some(FactValue::Number(v))) => v.to_string(),
                 // From another machine: a line break in it would be another line.

@@ -5,6 +5,7 @@ mod format;
 
 use crate::Failure;
 use crate::choice::{Choice, choose, count, host};
+use crate::claiming::Claiming;
 use crate::output::Output;
 use clap::ValueEnum;
 use format::Host;
@@ -16,6 +17,9 @@ use std::time::Duration;
 ///
 /// The file is replaced at once and as a whole, so whoever reads it while it changes reads the old one or the new one. With --watch it is
 /// kept fresh until this command ends.
+///
+/// The nodes are claimed for a minute (--claim, --no-claim; never with --watch): what --cpus, --mem and --gpus ask for of each, or one
+/// processor.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -36,14 +40,16 @@ pub(crate) struct Args {
     n: Option<usize>,
     #[command(flatten)]
     choice: Choice,
-    /// Processes a node takes: cores (its processor cores), threads (what its kernel schedules on), gpus, or a number [default:
-    /// cores, or what --select says in its span]
-    #[arg(long, value_name = "cores|threads|gpus|N", value_parser = slots)]
+    #[command(flatten)]
+    claiming: Claiming,
+    /// Processes a node takes: cores (its processor cores), threads (what its kernel schedules on), gpus, claim (the processors that
+    /// are claimed), or a number [default: cores, or what --select says in its span]
+    #[arg(long, value_name = "cores|threads|gpus|claim|N", value_parser = slots)]
     slots: Option<Slots>,
     /// Write addresses instead of names
     #[arg(long, short = 'I')]
     addresses: bool,
-    /// With --format template: the line of each node; {name} {address} {host} {slots} {id} and any attribute's name in braces, \t a tab
+    /// With --format template: the line of each node; {name} {address} {host} {slots} {id} {zone} and any attribute's name in braces, \t a tab
     #[arg(long, value_name = "LINE", required_if_eq("format", "template"))]
     template: Option<String>,
     /// With --format ray and ansible: the user to log in as
@@ -89,6 +95,8 @@ pub(crate) enum Slots {
     Cores,
     Threads,
     Gpus,
+    /// As many as processors were claimed.
+    Claim,
     Number(u32),
 }
 
@@ -100,9 +108,10 @@ fn slots(text: &str) -> Result<Slots, String> {
         "cores" => Ok(Slots::Cores),
         "threads" => Ok(Slots::Threads),
         "gpus" => Ok(Slots::Gpus),
+        "claim" => Ok(Slots::Claim),
         n => match n.parse() {
             Ok(n) if (1..=SLOTS_MAX).contains(&n) => Ok(Slots::Number(n)),
-            _ => Err(format!("write cores, threads, gpus or a number from 1 to {SLOTS_MAX}")),
+            _ => Err(format!("write cores, threads, gpus, claim or a number from 1 to {SLOTS_MAX}")),
         },
     }
 }
@@ -111,22 +120,25 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     if let Some(template) = &args.template {
         format::check_template(template)?;
     }
+    if args.slots == Some(Slots::Claim) && (args.claiming.no_claim || args.watch.is_some()) {
+        return Err(Failure::new("--slots claim is what is claimed, and --no-claim and --watch claim nothing; give a number"));
+    }
     let Some(path) = &args.file else {
         if args.watch.is_some() {
             return Err(Failure::new("--watch keeps a file fresh: name the file, e.g. `peermon hostfile --watch 5 hosts`"));
         }
-        let (text, found) = write(args, service)?;
+        let (text, found) = write(args, service, output)?;
         write!(output.out, "{text}")?;
         return short(found, args, output);
     };
-    let (mut text, found) = write(args, service)?;
+    let (mut text, found) = write(args, service, output)?;
     file::replace(path, &text)?;
     short(found, args, output)?;
     let Some(seconds) = args.watch else { return Ok(()) };
     let mut told = false;
     loop {
         std::thread::sleep(Duration::from_secs(u64::from(seconds)));
-        match write(args, service) {
+        match write(args, service, output) {
             Ok((new, _)) => {
                 // Equals change places from one answer to the next; that alone is no news.
                 if !file::same(&text, &new) {
@@ -147,16 +159,29 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
 }
 
 /// The text, and how many nodes are in it.
-fn write(args: &Args, service: &dyn Service) -> Result<(String, usize), Failure> {
+fn write(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(String, usize), Failure> {
     let query = BestQuery { whole: true, ..args.choice.query(args.n) };
-    let answer = choose(service, &query)?;
+    let answer = if args.watch.is_some() {
+        // Its own claims would drive it from one node to the next.
+        choose(service, &query)?
+    } else {
+        args.claiming.choose(service, &query, None, output)?
+    };
+    if args.slots == Some(Slots::Claim) && answer.claims.is_empty() {
+        return Err(Failure::new("--slots claim is what is claimed, but nothing could be; give a number"));
+    }
+    let claimed = |i: usize| answer.claims.get(i).map(|c| Slots::Number((c.cpus.max(c.gpus).ceil() as u32).max(1)));
     let per_node = answer.per_node.and_then(|n| u32::try_from(n).ok()).map(Slots::Number);
     let slots = args.slots.or(per_node).unwrap_or(Slots::Cores);
     let hosts: Vec<Host<'_>> = answer
         .best
         .iter()
         .zip(&answer.nodes)
-        .map(|(best, node)| Ok(Host { host: host(best, args.addresses)?, slots: Host::slots(node, slots), best, node }))
+        .enumerate()
+        .map(|(i, (best, node))| {
+            let slots = if slots == Slots::Claim { claimed(i).unwrap_or(Slots::Number(1)) } else { slots };
+            Ok(Host { host: host(best, args.addresses)?, slots: Host::slots(node, slots), best, node })
+        })
         .collect::<Result<_, Failure>>()?;
     let text = format::text(args.format, &hosts, args.template.as_deref(), args.user.as_deref())?;
     Ok((text, hosts.len()))
@@ -210,6 +235,8 @@ mod tests {
         check("-f openmpi --slots 2", "here-2 slots=2\nhere-1 slots=2\n");
         check("-f mpich --slots threads", "here-2:8\nhere-1:8\n");
         check("-f intel --slots gpus", "here-2:1\nhere-1:1\n");
+        check("-f openmpi --slots claim", "here-2 slots=1\nhere-1 slots=1\n");
+        check("-f openmpi --slots claim --cpus 6", "here-2 slots=6\nhere-1 slots=6\n");
         check("-f slurm-nodelist", "here-[1-2]\n");
         check("-f parallel", "8/here-2\n8/here-1\n");
         check("-f parallel -I", "8/127.0.0.1\n8/127.0.0.1\n");
@@ -217,8 +244,8 @@ mod tests {
         check("-f dask", "here-2\nhere-1\n");
         check("-f plain", "here-2\nhere-1\n");
         check(
-            "-f template --template {name}:{address}\\t{slots}:{load.1}:{os.arch}",
-            "here-2:127.0.0.1\t8:0.6:\nhere-1:127.0.0.1\t8:0.6:\n",
+            "-f template --template {name}:{address}\\t{slots}:{load.1}:{os.arch}:{zone}",
+            "here-2:127.0.0.1\t8:0.6::here\nhere-1:127.0.0.1\t8:0.6::here\n",
         );
         let ray = "cluster_name: peermon\nprovider:\n  type: local\n  head_ip: \"here-2\"\n  worker_ips: [\"here-1\"]\nauth:\n  ssh_user: \"u\"\n\
                    min_workers: 1\nmax_workers: 1\n";
@@ -241,7 +268,8 @@ mod tests {
         for (line, message) in [
             (&["-f", "template"][..], "--template"),
             (&["-f", "lam"], "possible values: openmpi, mpich"),
-            (&["--slots", "0"], "cores, threads, gpus or a number from 1"),
+            (&["--slots", "0"], "cores, threads, gpus, claim or a number from 1"),
+            (&["--slots", "claim", "--no-claim"], "--slots claim is what is claimed"),
             (&["--watch", "5"], "name the file"),
             (&["--watch", "0", "x"], "0 is not in 1..=86400"),
             (&["-f", "template", "--template", "{name"], "the brace before \"name\" is not closed"),

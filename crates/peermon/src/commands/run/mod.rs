@@ -3,7 +3,8 @@
 mod job;
 
 use crate::Failure;
-use crate::choice::{Choice, choose, count, host};
+use crate::choice::{Choice, count, host};
+use crate::claiming::{Claiming, release};
 use crate::output::{Output, clean};
 use job::{Ending, News, Work};
 use peermon_api::{BestNode, NodesQuery, Service, State};
@@ -18,6 +19,9 @@ use std::sync::mpsc::sync_channel;
 /// the exit code is 1 if there is any. ssh must be able to log in without asking (keys or an agent).
 ///
 /// A single word is a line for the shell there; several words are run as they are.
+///
+/// The best nodes are claimed for a minute (--claim, --no-claim), each until its command has ended: what --cpus, --mem and --gpus ask for,
+/// or one processor.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +35,9 @@ pub(crate) struct Args {
     n: Option<usize>,
     #[command(flatten)]
     choice: Choice,
-    /// On these nodes instead of the best ones, whatever their state, e.g. 'node[1-3,10]'
+    #[command(flatten)]
+    claiming: Claiming,
+    /// On these nodes instead of the best ones, whatever their state, e.g. 'node[1-3,10]' or '@role=train!node7'
     #[arg(long, short = 'w', value_name = "NODESET", conflicts_with_all = ["n", "group"])]
     nodes: Option<String>,
     /// On all nodes of a group instead of the best ones: up, idle, gpufree, a label; `peermon groups` lists them
@@ -52,7 +58,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
-    let nodes = nodes(args, service)?;
+    let Chosen { nodes, claims } = nodes(args, service, output)?;
     let hosts = nodes.iter().map(|n| host(n, args.addresses)).collect::<Result<Vec<_>, _>>()?;
     let words = job::remote_words(&args.command);
     // Longest first, so that all names take as much room.
@@ -83,6 +89,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
             }
             Ok(News::End { index, ending }) => {
                 endings[index] = Some(ending);
+                release(service, claims.get(index).copied());
                 running -= 1;
                 done += 1;
             }
@@ -95,10 +102,16 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     summed_up(&nodes, &endings)
 }
 
-/// Where to run it.
-fn nodes(args: &Args, service: &dyn Service) -> Result<Vec<BestNode>, Failure> {
+/// Where to run it, and the numbers of the claims of these nodes, if there are any.
+struct Chosen {
+    nodes: Vec<BestNode>,
+    claims: Vec<u16>,
+}
+
+fn nodes(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<Chosen, Failure> {
     if args.nodes.is_none() && args.group.is_none() {
-        return Ok(choose(service, &args.choice.query(args.n))?.best);
+        let answer = args.claiming.choose(service, &args.choice.query(args.n), None, output)?;
+        return Ok(Chosen { nodes: answer.best, claims: answer.claims.iter().map(|c| c.number).collect() });
     }
     let mut query = NodesQuery { all: true, conditions: args.choice.conditions.clone(), ..NodesQuery::default() };
     if let Some(group) = &args.group {
@@ -128,7 +141,7 @@ fn nodes(args: &Args, service: &dyn Service) -> Result<Vec<BestNode>, Failure> {
         score: 0.0,
         reasons: Vec::new(),
     };
-    Ok(found.into_iter().map(chosen).collect())
+    Ok(Chosen { nodes: found.into_iter().map(chosen).collect(), claims: Vec::new() })
 }
 
 /// Success, or all failures in one message, alike ones together.
