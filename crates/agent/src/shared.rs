@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) counting: Mutex<Vec<Counting>>,
     /// Held by whoever chooses nodes and claims them, until the table shows the claims: so the next one sees them.
     pub(crate) choosing: Mutex<()>,
+    /// The last hour of all nodes. Readers take what is kept of one node at a time, for the loop waits for this.
+    pub(crate) memory: Mutex<peermon_memory::Memory>,
     /// Requests that found the loop's mailbox full.
     pub(crate) refused: AtomicU64,
 }

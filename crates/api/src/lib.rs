@@ -6,11 +6,13 @@
 
 mod claims;
 mod events;
+mod series;
 mod types;
 mod view;
 
 pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
 pub use events::{Event, EventSink, EventStream, NextEvent};
+pub use series::{Fold, Series, SeriesAnswer, SeriesQuery};
 pub use types::*;
 pub use view::{listed, one, selected, zones};
 
@@ -28,6 +30,10 @@ pub trait Service: Send + Sync {
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error>;
     /// All zones, the one of the node that answers first, then by name.
     fn zones(&self) -> Result<Vec<ZoneView>, Error>;
+    /// What this node remembers of the last hour of nodes' vitals. Who only shows a table remembers nothing.
+    fn series(&self, _: &SeriesQuery) -> Result<SeriesAnswer, Error> {
+        Err(Error::Unavailable("what answers here only shows a table and remembers nothing; ask a daemon".into()))
+    }
     /// This daemon's health, cost and counters.
     fn status(&self) -> Result<Status, Error>;
     /// Member and record changes from now on.

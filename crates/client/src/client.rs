@@ -3,7 +3,7 @@ use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
-    JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, Service, Status, ZoneView,
+    JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -242,6 +242,16 @@ impl Service for Client {
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
         self.get("/api/v1/zones")
+    }
+
+    fn series(&self, query: &SeriesQuery) -> Result<SeriesAnswer, Error> {
+        let mut asked = Asked::new("/api/v1/series");
+        asked.several("node", &query.node);
+        asked.several("attribute", &query.attribute);
+        asked.one("seconds", &query.seconds);
+        asked.several("points", query.points.as_slice());
+        asked.one("fold", &query.fold.name());
+        self.get(&asked.path)
     }
 
     fn status(&self) -> Result<Status, Error> {

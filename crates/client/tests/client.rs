@@ -94,6 +94,18 @@ fn every_call_gives_what_the_daemon_gives() {
         ] {
             assert_eq!(client.best(&query), r.fake.best(&query));
         }
+        for query in [
+            SeriesQuery { attribute: vec!["cpu.busy".into()], ..SeriesQuery::default() },
+            SeriesQuery {
+                node: vec!["a b".into(), "c".into()],
+                attribute: vec!["cpu.busy".into(), "x&y".into()],
+                seconds: 12.5,
+                points: Some(7),
+                fold: Fold::Max,
+            },
+        ] {
+            assert_eq!(client.series(&query), r.fake.series(&query));
+        }
         let mut status = client.status();
         let http = status.as_mut().map(|s| s.counters.extract_if(.., |name, _| name.starts_with("http.")).count());
         assert!(matches!(http, Ok(1..)), "the face adds what it counts: {http:?}");

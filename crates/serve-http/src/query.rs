@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use peermon_api::{BestQuery, By, Error, NodesQuery, State};
+use peermon_api::{BestQuery, By, Error, Fold, NodesQuery, SeriesQuery, State};
 use std::fmt::Display;
 
 /// The query of `/api/v1/nodes`.
@@ -51,6 +51,26 @@ pub(crate) fn best(uri: &Uri) -> Result<BestQuery, Error> {
     Ok(q)
 }
 
+/// The query of `/api/v1/series`.
+pub(crate) fn series(uri: &Uri) -> Result<SeriesQuery, Error> {
+    let mut q = SeriesQuery::default();
+    each(uri, &["node", "attribute", "seconds", "points", "fold"], |name, value| {
+        match name {
+            "node" => q.node.push(value.to_string()),
+            "attribute" => q.attribute.push(value.to_string()),
+            "seconds" => q.seconds = amount(name, value)?,
+            "points" => q.points = Some(whole(name, value, 1, SeriesQuery::POINTS_MAX)?),
+            _ => {
+                let names = Fold::ALL.map(Fold::name).join(", ");
+                let fold = Fold::ALL.into_iter().find(|f| f.name() == value);
+                q.fold = fold.ok_or_else(|| wrong(name, value, format!("one of {names}")))?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(q)
+}
+
 /// The parameters of `/api/v1/best`.
 const BEST: &[&str] = &[
     "n",
@@ -70,7 +90,7 @@ const BEST: &[&str] = &[
     "whole",
 ];
 /// Parameters that may be given several times; how often is for the daemon to judge.
-const SEVERAL: &[&str] = &["label", "where", "order"];
+const SEVERAL: &[&str] = &["label", "where", "order", "node", "attribute"];
 
 fn each(uri: &Uri, known: &[&str], mut take: impl FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)

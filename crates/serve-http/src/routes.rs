@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, Invitation,
-    JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, Status, ZoneView,
+    JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -128,6 +128,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(claims, claim))
         .routes(routes!(cancel_claim))
         .routes(routes!(zones))
+        .routes(routes!(series))
         .routes(routes!(status))
         .routes(routes!(follow))
         .routes(routes!(attributes))
@@ -200,6 +201,15 @@ async fn best(State(app): Shared, uri: Uri) -> Answer {
     (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
 async fn zones(State(app): Shared) -> Answer {
     app.json(|s| s.zones()).await
+}
+
+/// What this node remembers of the last hour of nodes' vitals, at even steps.
+#[utoipa::path(get, path = "/api/v1/series", params(SeriesQuery), responses(
+    (status = 200, description = "The values", body = SeriesAnswer),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn series(State(app): Shared, uri: Uri) -> Answer {
+    let q = query::series(&uri)?;
+    app.json(move |s| s.series(&q)).await
 }
 
 /// This daemon's health, cost and counters.

@@ -67,6 +67,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// Where people and programs ask.
     pub api: Api,
+    /// How much of every node's past is kept.
+    pub memory: peermon_memory::Bounds,
     /// Answering DNS.
     pub dns: Dns,
     /// Logs.
@@ -234,6 +236,7 @@ impl Config {
                 socket: Some(places.socket.clone()),
                 token_file: None,
             },
+            memory: peermon_memory::Bounds { keep: Duration::from_hours(1), bytes_max: 64_000_000 },
             dns: Dns {
                 listen: Vec::new(),
                 zone: String::new(),

@@ -396,6 +396,29 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "memory.keep",
+        help: "How far back this daemon remembers every node's vitals, 1min to 24h: what `/api/v1/series` answers. An hour takes 5 to\n\
+               20 kB a node.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&show_duration(c.memory.keep)),
+        put: |c, i| {
+            c.memory.keep = i.duration(&(Duration::from_mins(1)..=Duration::from_hours(24)))?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "memory.bytes_max",
+        help: "Bytes that it may take, 1MB to 16GB. Beyond it the oldest goes first, which `peermon status` counts.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(&show_size(c.memory.bytes_max as f64)),
+        put: |c, i| {
+            c.memory.bytes_max = i.size(&(1e6..=16e9))? as usize;
+            Ok(())
+        },
+    },
+    Opt {
         key: "dns.listen",
         help: "Addresses and ports to answer DNS on, UDP and TCP, at most 8, e.g. [\"10.0.0.8:53\"]; none: off. Port 53 needs\n\
                CAP_NET_BIND_SERVICE. Name the addresses that clients ask: from a machine with several, 0.0.0.0 may answer by another\n\

@@ -4,7 +4,8 @@ use super::*;
 use crate::config::{Places, Seed};
 use crate::testing::Dir;
 use peermon_api::{
-    BestQuery, ChooseRequest, ClaimRequest, ClaimTerms, Error, JoinRequest, NextEvent, NodeView, NodesQuery, State,
+    BestQuery, ChooseRequest, ClaimRequest, ClaimTerms, Error, Fold, JoinRequest, NextEvent, NodeView, NodesQuery, SeriesQuery,
+    State,
 };
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -588,4 +589,49 @@ fn who_choose_at_the_same_instant_get_different_nodes() {
     let none = ChooseRequest { query: BestQuery { cpus: Some(1_000_000), ..BestQuery::default() }, ..ChooseRequest::default() };
     assert_eq!(a.service().choose(&none).expect("an answer").best, []);
     assert_eq!(a.service().claims().expect("answered").len(), 5);
+}
+
+#[test]
+fn the_past_is_remembered() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let b = lab.start("b", &[&a]);
+    let ask = |node: &[&str], attribute: &[&str], seconds: f64, points: Option<usize>| {
+        let query = SeriesQuery {
+            node: node.iter().map(|n| (*n).to_string()).collect(),
+            attribute: attribute.iter().map(|n| (*n).to_string()).collect(),
+            seconds,
+            points,
+            fold: Fold::Last,
+        };
+        b.service().series(&query)
+    };
+    let both = wait_for("ten values of both nodes", || {
+        let told = ask(&[], &["mem.available", "cpu.busy"], 5.0, None).expect("answered");
+        let known = |v: &[Option<f64>]| v.iter().flatten().count();
+        (told.series.len() == 4 && told.series.iter().all(|s| known(&s.values) >= 10)).then_some(told)
+    });
+    assert_eq!((both.step_seconds, both.kept_seconds), (PERIOD.as_secs_f64(), 3600.0));
+    let order: Vec<_> = both.series.iter().map(|s| (s.node.as_str(), s.attribute.as_str(), s.values.len())).collect();
+    assert_eq!(order, [("a", "mem.available", 20), ("a", "cpu.busy", 20), ("b", "mem.available", 20), ("b", "cpu.busy", 20)]);
+    // the latest value is the one that the table shows, to four digits
+    let shown = wait_for("the same value in both", || {
+        let now = ask(&["a"], &["mem.available"], 5.0, Some(1)).expect("answered").series[0].values[0];
+        let table = node(&b, "a").expect("it is there").vitals["mem.available"];
+        now.filter(|v| (v / table - 1.0).abs() < 1e-3)
+    });
+    assert!(shown > 0.0);
+    assert!(counter(&b, "memory.rows") >= 10 && counter(&b, "memory.bytes") > 0);
+    for (node, attribute, seconds, points, says) in [
+        (&["z"][..], &["load.1"][..], 5.0, None, "z"),
+        (&[], &[], 5.0, None, "name an attribute"),
+        (&[], &["load.9"], 5.0, None, "no vital is named \"load.9\"; there are: cpu.busy"),
+        (&[], &["load.1"], 3601.0, None, "as far back as this node remembers"),
+        (&[], &["load.1"], f64::NAN, None, "seconds must be"),
+        (&[], &["load.1"], 5.0, Some(51), "points must be"),
+        (&[], &["load.1"; 3], 3600.0, Some(10_001), "points must be"),
+    ] {
+        let error = ask(node, attribute, seconds, points).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }

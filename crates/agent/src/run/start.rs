@@ -16,6 +16,7 @@ use crate::state::{self, State, StateError};
 use crate::supervisor::Supervisor;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use peermon_collector::Source;
+use peermon_memory::Memory;
 use peermon_model::{Catalogue, Facts, Incarnation, Instant, Snapshot};
 use peermon_node::{Identity, Node};
 use peermon_trust::{Keyring, NodeKey};
@@ -113,6 +114,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         ended: AtomicBool::new(false),
         counting: std::sync::Mutex::default(),
         choosing: std::sync::Mutex::default(),
+        memory: std::sync::Mutex::new(Memory::new(config.memory)),
         refused: AtomicU64::new(0),
     });
     let resolver = Resolver::start(&config.join, found(&shared));

@@ -3,6 +3,7 @@
 mod best;
 mod claims;
 mod nodes;
+mod series;
 mod status;
 
 use crate::clock;
@@ -11,7 +12,7 @@ use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
-    JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, Service, Status, ZoneView,
+    JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -62,6 +63,10 @@ impl Service for Answers {
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
         Ok(peermon_api::zones(&self.snapshot(), clock::now()))
+    }
+
+    fn series(&self, query: &SeriesQuery) -> Result<SeriesAnswer, Error> {
+        series::answer(&self.snapshot(), &self.0.memory, query, clock::now())
     }
 
     fn status(&self) -> Result<Status, Error> {

@@ -19,6 +19,10 @@ pub(super) fn of(shared: &Shared, now: Instant) -> Status {
         counters.extend((face.0)().into_iter().map(|(name, n)| (name.to_string(), n)));
     }
     counters.insert("peermon.requests.refused".to_string(), shared.refused.load(Ordering::Relaxed));
+    let kept = shared.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner).size();
+    for (name, n) in [("rows", kept.rows), ("bytes", kept.bytes as u64), ("rows.dropped", kept.rows_dropped)] {
+        counters.insert(format!("memory.{name}"), n);
+    }
     let collectors = shared.samples.load_full().map_or_else(Vec::new, |latest| {
         let view = |r: &peermon_model::CollectorReport| CollectorView {
             name: r.collector.to_string(),

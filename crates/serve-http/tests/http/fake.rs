@@ -160,6 +160,22 @@ impl Service for Fake {
         Ok(BestAnswer { best: best.collect(), left_out, nodes, per_node: query.select.as_ref().map(|_| 2), claims: vec![] })
     }
 
+    fn series(&self, q: &SeriesQuery) -> Result<SeriesAnswer, Error> {
+        // what came over the wire shows in the answer
+        let values = vec![Some(0.25), None, Some(q.seconds)];
+        let nodes = if q.node.is_empty() { vec!["alpha".to_string()] } else { q.node.clone() };
+        let attribute = |node: &String| {
+            let one = |a: &String| Series { node: node.clone(), id: "0a".into(), attribute: a.clone(), values: values.clone() };
+            q.attribute.iter().map(one).collect::<Vec<_>>()
+        };
+        Ok(SeriesAnswer {
+            step_seconds: q.points.map_or(1.0, |p| p as f64),
+            to_seconds_ago: q.fold as u8 as f64,
+            kept_seconds: 3600.0,
+            series: nodes.iter().flat_map(attribute).collect(),
+        })
+    }
+
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
         let zone = |name: &str, this: bool| ZoneView {
             name: name.into(),

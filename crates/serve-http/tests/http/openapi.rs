@@ -20,6 +20,7 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/nodes", "/api/v1/nodes?all=true"),
     ("get", "/api/v1/nodes/{node}", "/api/v1/nodes/alpha"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
+    ("get", "/api/v1/series", "/api/v1/series?node=alpha&attribute=cpu.busy&seconds=10&points=5&fold=max"),
     ("get", "/api/v1/status", "/api/v1/status"),
     ("get", "/api/v1/zones", "/api/v1/zones"),
     ("get", "/healthz", "/healthz"),
@@ -108,7 +109,9 @@ fn queries_are_documented_as_they_are_read() {
         ("select", "span%5Bn%3D2%5D"),
         ("whole", "true"),
     ];
-    for (path, good) in [("/api/v1/nodes", of_nodes), ("/api/v1/best", of_best)] {
+    let of_series: &[(&str, &str)] =
+        &[("node", "alpha"), ("attribute", "load.1"), ("seconds", "10"), ("points", "5"), ("fold", "last")];
+    for (path, good) in [("/api/v1/nodes", of_nodes), ("/api/v1/best", of_best), ("/api/v1/series", of_series)] {
         let documented = d["paths"][path]["get"]["parameters"].as_array().unwrap();
         let names: BTreeSet<_> = documented.iter().map(|p| p["name"].as_str().unwrap()).collect();
         assert_eq!(names, good.iter().map(|(n, _)| *n).collect(), "{path}");

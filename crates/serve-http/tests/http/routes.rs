@@ -132,6 +132,8 @@ fn wrong_requests_are_told_what_is_wrong() {
             "no parameter is named \"sate\"; there are: state, all, where, order",
         ),
         ("GET", "/api/v1/best?n=none", 400, "bad_request", "n is \"none\"; it must be a whole number"),
+        ("GET", "/api/v1/series?fold=sum", 400, "bad_request", "fold is \"sum\"; it must be one of mean, min, max, last"),
+        ("GET", "/api/v1/series?points=0", 400, "bad_request", "points"),
         ("GET", "/api/v1/invite", 405, "method_not_allowed", "does not take GET"),
         ("POST", "/api/v1/nodes", 405, "method_not_allowed", "does not take POST"),
         ("DELETE", "/metrics", 405, "method_not_allowed", "does not take DELETE"),
