@@ -99,18 +99,12 @@ impl Fake {
             chosen(
                 &nodes[1],
                 25.85e9,
-                &[
-                    "25.9 GiB of memory available / (1 + 0.57 load per core: 0.07 and 4 processes more) = 16.5 GiB",
-                    "no usable node is better",
-                ],
+                &["25.9 GiB of memory available / (1 + 0.07 load per core) = 24.1 GiB", "no usable node is better"],
             ),
             chosen(
                 &nodes[0],
                 25.85e9,
-                &[
-                    "25.9 GiB of memory available / (1 + 0.57 load per core: 0.07 and 4 processes more) = 16.5 GiB",
-                    "no usable node is better",
-                ],
+                &["25.9 GiB of memory available / (1 + 0.07 load per core) = 24.1 GiB", "no usable node is better"],
             ),
         ];
         let out = |n: &NodeView, reason: &str| LeftOut { name: n.name.clone(), id: n.id.clone(), reason: reason.to_string() };
