@@ -7,6 +7,7 @@
 mod cluster;
 mod footprint;
 mod gossip;
+mod many;
 mod placement;
 mod scale;
 
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: peermon-bench footprint|cluster|scale|gossip|placement [--peermon FILE] [--seconds N] [--nodes N]
+usage: peermon-bench footprint|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
 
   footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
@@ -25,6 +26,7 @@ usage: peermon-bench footprint|cluster|scale|gossip|placement [--peermon FILE] [
               0.3 % of a core, 10 MB, 5 threads and 17 files. It says so if there is no room, or if what they know is too old
   gossip      simulated clusters, beside other protocols; its options: peermon-bench gossip --help
   placement   simulated jobs, by who chooses machines for them; its options: peermon-bench placement --help
+  table       a process that answers as the daemon of a large cluster; its options: peermon-bench table --help
 
   --peermon FILE  the program to measure (default target/release/peermon)
   --seconds N     how long to measure (default 60 for footprint, 30 for the others)
@@ -56,6 +58,7 @@ fn run() -> Result<()> {
     match bench.as_str() {
         "gossip" => return gossip::run(words),
         "placement" => return placement::run(words),
+        "table" => return many::run(words),
         _ => {}
     }
     let mut options = Options { peermon: "target/release/peermon".into(), seconds: None, nodes: None };
