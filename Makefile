@@ -52,6 +52,11 @@ bench-gossip: ## the protocol's figures from the simulator, into docs/internals;
 	@cargo build --release --locked -p peermon-bench
 	@"$(TARGET)/release/peermon-bench" gossip $(OPTIONS)
 
+.PHONY: bench-placement
+bench-placement: ## what choosing nodes is worth, from the simulator, into docs/internals (about 6 min); OPTIONS="--nodes 50"
+	@cargo build --release --locked -p peermon-bench
+	@"$(TARGET)/release/peermon-bench" placement $(OPTIONS)
+
 .PHONY: bench-scale
 bench-scale: bench-build ## NODES (300) daemons on this machine, beside the simulator with as many (about 4 min)
 	@"$(TARGET)/release/peermon-bench" scale --peermon "$(TARGET)/release/peermon" --nodes "$(or $(NODES),300)"

@@ -35,6 +35,7 @@ mod run;
 mod service;
 mod shared;
 mod signals;
+mod stand_in;
 pub mod state;
 mod supervisor;
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use letter::ReloadError;
 pub use log::init as init_log;
 pub use net::SocketError;
 pub use run::StartError;
+pub use stand_in::StandIn;
 pub use state::{StateError, store_invitation};

@@ -164,7 +164,7 @@ pub enum By {
     Cpu,
     /// Available memory, the most first.
     Mem,
-    /// Available memory / (1 + load per core), the most first.
+    /// Available memory, but no more than most nodes have / (1 + load per core with 4 processes more), the most first.
     #[default]
     Both,
 }
@@ -223,11 +223,11 @@ impl BestQuery {
 
 impl Default for BestQuery {
     fn default() -> Self {
-        // PeerMon's own deltas for interactive use.
+        // PeerMon's delta of memory. Its 0.1 of load leaves too few equals for a crowd to spread over (see docs/placement.md).
         BestQuery {
             n: 1,
             by: By::Both,
-            cpu_delta: 0.1,
+            cpu_delta: 0.25,
             mem_delta: 1e9,
             explain: false,
             cpus: None,

@@ -1,5 +1,5 @@
-//! What real daemons cost, and what the protocol does in the simulator, beside what they should: run by `make bench` and
-//! `make bench-gossip`.
+//! What real daemons cost, and what the protocol and the choice of nodes do in the simulator, beside what they should: run by
+//! `make bench`, `make bench-gossip` and `make bench-placement`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool whose output is read by people")]
@@ -7,6 +7,8 @@
 mod cluster;
 mod footprint;
 mod gossip;
+mod many;
+mod placement;
 mod scale;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,13 +18,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: peermon-bench footprint|cluster|scale|gossip [--peermon FILE] [--seconds N] [--nodes N]
+usage: peermon-bench footprint|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
 
   footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
   scale       as many daemons as this machine bears, beside the simulator with as many nodes. Two cores bear 300: each takes
               0.3 % of a core, 10 MB, 5 threads and 17 files. It says so if there is no room, or if what they know is too old
   gossip      simulated clusters, beside other protocols; its options: peermon-bench gossip --help
+  placement   simulated jobs, by who chooses machines for them; its options: peermon-bench placement --help
+  table       a process that answers as the daemon of a large cluster; its options: peermon-bench table --help
 
   --peermon FILE  the program to measure (default target/release/peermon)
   --seconds N     how long to measure (default 60 for footprint, 30 for the others)
@@ -51,8 +55,11 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let bench = words.next().unwrap_or_default();
-    if bench == "gossip" {
-        return gossip::run(words);
+    match bench.as_str() {
+        "gossip" => return gossip::run(words),
+        "placement" => return placement::run(words),
+        "table" => return many::run(words),
+        _ => {}
     }
     let mut options = Options { peermon: "target/release/peermon".into(), seconds: None, nodes: None };
     while let Some(word) = words.next() {

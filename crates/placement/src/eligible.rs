@@ -99,6 +99,7 @@ pub(crate) struct Fitness {
     pub(crate) available: f64,
     pub(crate) age: Duration,
     pub(crate) claimed: Claimed,
+    pub(crate) cores: f64,
 }
 
 impl Sight<'_> {
@@ -145,6 +146,7 @@ impl Sight<'_> {
             available: (available.unwrap_or(0.0) - claimed.mem).max(0.0),
             age,
             claimed,
+            cores,
         })
     }
 }

@@ -1,9 +1,11 @@
 //! Ranks the nodes of a [`Snapshot`] for a job: which machine should I use now, and why?
 //!
-//! A node is ranked by its available memory / (1 + its load per core), or by one of the two alone. Small differences mean
-//! nothing, so nodes that hardly differ form a group and stand in it by lot: callers that ask in quick succession, each with
-//! another seed, spread over the group instead of all running to one machine. Nodes that a job should not be sent to are
-//! left out, each with a [`Reason`].
+//! A node is ranked by its available memory / (1 + its load per core), or by one of the two alone. With both, the load is that
+//! with the job ([`JOB_THREADS`] more), and memory beyond what most nodes have does not count ([`PLENTY_SHARE`]): otherwise all
+//! jobs crowd on the few largest nodes (`docs/internals/placement-figures.md` shows what that costs). Small differences mean
+//! nothing, so nodes that hardly differ form a group and stand in it by lot, the more idle processors and memory the likelier:
+//! callers that ask at once, each with another seed, fill the group evenly instead of all running to one machine. Nodes that a job
+//! should not be sent to are left out, each with a [`Reason`].
 //!
 //! What it is not: it measures nothing, keeps nothing between calls and logs nobody in. Time and chance are arguments.
 //!
@@ -14,7 +16,7 @@
 //! "Differs by less than a delta" is not transitive: A may equal B and B equal C though A and C differ. So groups are formed
 //! from the best downwards: the best node that has no group yet leads the next one, and every node without a group whose
 //! load per core *and* available memory (whichever of them count) are within the deltas of the *leader's* joins it. The
-//! leader is the node of highest score (at equal scores: of more memory, then of lower id), so the groups depend on the
+//! leader is the node of highest score (at equal scores: of more memory that counts, then of lower id), so the groups depend on the
 //! nodes alone and not on the order they are given in, and nobody is more than one delta away from its group's leader.
 //!
 //! ```
@@ -41,7 +43,7 @@ mod tests;
 pub use claims::{Claimed, Claims};
 pub use eligible::{AGE_MAX_PERIODS, Reason, SYSTEM_CPU_MAX};
 pub use order::{Order, Ordered, Placed};
-pub use rank::{Chosen, Ranking, rank};
+pub use rank::{Chosen, JOB_THREADS, PLENTY_SHARE, Ranking, rank};
 pub use requirements::{Label, ParseLabel, Requirements, Unmet, Wanted, bytes};
 pub use sight::{JOB_SECONDS, Sight};
 
@@ -55,7 +57,7 @@ pub enum By {
     Cpu,
     /// Available memory, the most first.
     Mem,
-    /// Available memory / (1 + load per core), the most first.
+    /// Available memory, as far as it counts / (1 + load per core with the job), the most first.
     #[default]
     Both,
 }
@@ -77,7 +79,7 @@ pub struct Query {
     pub n: usize,
     /// What counts.
     pub by: By,
-    /// Load per core that counts as no difference. Default 0.1. Too small: everybody runs to the same machine; too large: busy
+    /// Load per core that counts as no difference. Default 0.25. Too small: everybody runs to the same machine; too large: busy
     /// machines are offered beside idle ones. A negative one or a NaN counts as 0.
     pub cpu_delta: f64,
     /// Bytes of available memory that count as no difference. Default 1 GB; otherwise as `cpu_delta`.
@@ -86,6 +88,6 @@ pub struct Query {
 
 impl Default for Query {
     fn default() -> Self {
-        Query { n: 1, by: By::Both, cpu_delta: 0.1, mem_delta: 1e9 }
+        Query { n: 1, by: By::Both, cpu_delta: 0.25, mem_delta: 1e9 }
     }
 }

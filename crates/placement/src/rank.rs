@@ -1,8 +1,19 @@
 use crate::chance::Chance;
 use crate::eligible::Fitness;
+use crate::sight::vital;
 use crate::{By, Claimed, Query, Reason, Sight, Wanted};
 use peermon_model::{Instant, Snapshot};
 use std::time::Duration;
+
+/// Processes that the job to be placed is taken to have when processors and memory count: an idle node of 4 cores is not as
+/// good as one of 64. Fewer: small nodes that happen to be idle are taken for granted; more: the load of large ones is not seen.
+pub const JOB_THREADS: f64 = 4.0;
+/// The share of usable nodes that have less memory available than counts, when processors and memory count. A job's memory is
+/// there or it is not: beyond what most nodes have, more of it is no reason to bear a higher load. Lower: jobs that need much
+/// are sent where it just about fits; higher: all jobs crowd on the few largest nodes.
+pub const PLENTY_SHARE: f64 = 0.6;
+/// Idle processors that a node without any is drawn as if it had.
+const IDLE_MIN: f64 = 0.25;
 
 /// A node that is offered.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +28,10 @@ pub struct Chosen {
     pub load_told: f64,
     /// Available memory in bytes, less what is claimed; 0 if it is not known and does not count.
     pub available: f64,
+    /// The load per core that it is ranked by: with [`By::Both`] that with [`JOB_THREADS`] more.
+    pub load_counted: f64,
+    /// The bytes that it is ranked by: with [`By::Both`] no more than is plenty (see [`PLENTY_SHARE`]).
+    pub available_counted: f64,
     /// What others have claimed of it.
     pub claimed: Claimed,
     /// How old these values are.
@@ -38,12 +53,17 @@ impl Chosen {
         let mut reasons = vec![match query.by {
             By::Cpu => format!("load per core {:.2}", self.load_per_core),
             By::Mem => format!("{:.1} GiB of memory available", gib(self.available)),
-            By::Both => format!(
-                "{:.1} GiB of memory available / (1 + {:.2} load per core) = {:.1} GiB",
-                gib(self.available),
-                self.load_per_core,
-                gib(self.score)
-            ),
+            By::Both => {
+                let mut memory = format!("{:.1} GiB of memory available", gib(self.available));
+                if self.available_counted < self.available {
+                    memory += &format!(", of which {:.1} GiB count,", gib(self.available_counted));
+                }
+                let (load, with) = (self.load_per_core, self.load_counted);
+                format!(
+                    "{memory} / (1 + {with:.2} load per core: {load:.2} and {JOB_THREADS} processes more) = {:.1} GiB",
+                    gib(self.score)
+                )
+            }
         }];
         let claimed = !self.claimed.is_nothing();
         // Less would not be seen in the numbers above.
@@ -63,7 +83,10 @@ impl Chosen {
                 By::Mem => format!("{gb} GB"),
                 By::Both => format!("{} load per core and {gb} GB", query.cpu_delta),
             };
-            reasons.push(format!("one of {} that count as equal (within {deltas}): placed among them by lot", self.equals));
+            reasons.push(format!(
+                "one of {} that count as equal (within {deltas}): placed among them by lot, the larger the likelier",
+                self.equals
+            ));
         }
         reasons
     }
@@ -91,8 +114,18 @@ pub struct Ranking {
 struct Candidate {
     index: usize,
     fitness: Fitness,
+    counts: Counts,
     score: f64,
     group: Option<usize>,
+    /// In its group, drawn by lot.
+    place: f64,
+}
+
+/// What a node is ranked by.
+#[derive(Clone, Copy)]
+struct Counts {
+    load_per_core: f64,
+    available: f64,
 }
 
 /// Ranks the snapshot's nodes as they are at `now`. The same arguments always give the same ranking; another `seed` draws
@@ -106,14 +139,39 @@ impl Sight<'_> {
     pub fn rank(&self, query: &Query, wanted: &Wanted, seed: u64) -> Ranking {
         let mut left_out = Vec::new();
         let mut candidates = Vec::new();
+        let plenty = if query.by == By::Both { self.plenty() } else { f64::INFINITY };
         for (index, node) in self.snapshot.nodes.iter().enumerate() {
             let judged = self.judge(node, query.by);
             match judged.and_then(|fitness| self.met(wanted, node).map(|()| fitness).map_err(Reason::Unmet)) {
-                Ok(fitness) => candidates.push(Candidate { index, fitness, score: score(query.by, &fitness), group: None }),
+                Ok(fitness) => {
+                    let more = if query.by == By::Both { JOB_THREADS / fitness.cores } else { 0.0 };
+                    let (load_per_core, available) = (fitness.load_per_core + more, fitness.available.min(plenty));
+                    let counts = Counts { load_per_core, available };
+                    candidates.push(Candidate {
+                        index,
+                        fitness,
+                        counts,
+                        score: score(query.by, counts),
+                        group: None,
+                        place: 0.0,
+                    });
+                }
                 Err(reason) => left_out.push((index, reason)),
             }
         }
         arrange(self.snapshot, candidates, left_out, query, seed)
+    }
+
+    /// Bytes of available memory beyond which more is no better. As nodes told it: claims change nobody's but the claimed node's
+    /// place.
+    fn plenty(&self) -> f64 {
+        let usable = self.snapshot.nodes.iter().filter(|n| self.usable(n).is_ok());
+        let mut told: Vec<f64> = usable.filter_map(|n| vital(n, "mem.available")).collect();
+        if told.is_empty() {
+            return f64::INFINITY;
+        }
+        let at = ((told.len() as f64 * PLENTY_SHARE) as usize).min(told.len() - 1);
+        *told.select_nth_unstable_by(at, f64::total_cmp).1
     }
 }
 
@@ -126,18 +184,18 @@ fn arrange(
 ) -> Ranking {
     let id = |c: &Candidate| snapshot.nodes[c.index].record.id;
     candidates.sort_by(|a, b| {
-        let more = b.score.total_cmp(&a.score).then(b.fitness.available.total_cmp(&a.fitness.available));
+        let more = b.score.total_cmp(&a.score).then(b.counts.available.total_cmp(&a.counts.available));
         more.then_with(|| id(a).cmp(&id(b)))
     });
     let groups = group(&mut candidates, query);
 
-    // A stable sort: within a group by falling score and then id, whatever order the nodes came in, until the lot is drawn.
+    // Within a group by falling score and then id, whatever order the nodes came in, until the lot is drawn.
     candidates.sort_by_key(|c| c.group.unwrap_or(usize::MAX));
     let mut chance = Chance::new(seed);
     let mut rest = &mut candidates[..];
     for size in &groups {
         let (head, tail) = std::mem::take(&mut rest).split_at_mut(*size);
-        chance.shuffle(head);
+        draw(head, query.by, &mut chance);
         rest = tail;
     }
 
@@ -151,9 +209,22 @@ fn arrange(
             better = i;
         }
         if i < query.n {
-            let Fitness { load_per_core, load_told, available, age, claimed } = c.fitness;
-            let (index, score, place) = (c.index, c.score, i + 1);
-            best.push(Chosen { index, score, load_per_core, load_told, available, claimed, age, place, equals, better });
+            let Fitness { load_per_core, load_told, available, age, claimed, .. } = c.fitness;
+            let Counts { load_per_core: load_counted, available: available_counted } = c.counts;
+            best.push(Chosen {
+                index: c.index,
+                score: c.score,
+                load_per_core,
+                load_told,
+                available,
+                load_counted,
+                available_counted,
+                claimed,
+                age,
+                place: i + 1,
+                equals,
+                better,
+            });
         } else {
             behind.push((c.index, Reason::NotAmongFirst { place: i + 1, of, n: query.n }));
         }
@@ -162,12 +233,30 @@ fn arrange(
     Ranking { best, left_out: behind }
 }
 
-fn score(by: By, fitness: &Fitness) -> f64 {
+/// Draws the lot among equals. Tickets are what each has of their idle processors and of their memory, the smaller share if both
+/// count: a crowd that asks at once then fills large nodes and small ones alike.
+fn draw(equals: &mut [Candidate], by: By, chance: &mut Chance) {
+    let idle = |c: &Candidate| (c.fitness.cores * (1.0 - c.fitness.load_per_core)).max(IDLE_MIN);
+    let memory = |c: &Candidate| c.fitness.available.max(1.0);
+    let all_idle: f64 = equals.iter().map(idle).sum();
+    let all_memory: f64 = equals.iter().map(memory).sum();
+    for c in &mut *equals {
+        let (idle, memory) = (idle(c) / all_idle, memory(c) / all_memory);
+        c.place = chance.place(match by {
+            By::Cpu => idle,
+            By::Mem => memory,
+            By::Both => idle.min(memory),
+        });
+    }
+    equals.sort_by(|a, b| a.place.total_cmp(&b.place));
+}
+
+fn score(by: By, counts: Counts) -> f64 {
     match by {
         // Not "-": an idle node scores 0, not minus 0.
-        By::Cpu => 0.0 - fitness.load_per_core,
-        By::Mem => fitness.available,
-        By::Both => fitness.available / (1.0 + fitness.load_per_core),
+        By::Cpu => 0.0 - counts.load_per_core,
+        By::Mem => counts.available,
+        By::Both => counts.available / (1.0 + counts.load_per_core),
     }
 }
 
@@ -185,19 +274,18 @@ fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
         if candidates[leader].group.is_some() {
             continue;
         }
-        let best = candidates[leader].fitness;
+        let best = candidates[leader].counts;
         // No member of the group can score less than this; it ends the search early, a little lower to allow for rounding.
-        let worst =
-            Fitness { load_per_core: best.load_per_core + cpu_delta, available: (best.available - mem_delta).max(0.0), ..best };
-        let floor = score(query.by, &worst);
+        let worst = Counts { load_per_core: best.load_per_core + cpu_delta, available: (best.available - mem_delta).max(0.0) };
+        let floor = score(query.by, worst);
         let floor = floor - floor.abs() * 1e-9;
         let mut size = 0;
         for c in &mut candidates[leader..] {
             if c.score < floor {
                 break;
             }
-            let near = (!query.by.cpu() || (c.fitness.load_per_core - best.load_per_core).abs() <= cpu_delta)
-                && (!query.by.mem() || (c.fitness.available - best.available).abs() <= mem_delta);
+            let near = (!query.by.cpu() || (c.counts.load_per_core - best.load_per_core).abs() <= cpu_delta)
+                && (!query.by.mem() || (c.counts.available - best.available).abs() <= mem_delta);
             if c.group.is_none() && near {
                 c.group = Some(sizes.len());
                 size += 1;

@@ -90,7 +90,7 @@ fn table(machines: &[Machine]) -> Snapshot {
 }
 
 fn all(by: By) -> Query {
-    Query { n: usize::MAX, by, ..Query::default() }
+    Query { n: usize::MAX, by, cpu_delta: 0.1, ..Query::default() }
 }
 
 /// The groups of a ranking: per group the indices, in order of number.
@@ -203,8 +203,15 @@ fn nodes_beyond_n_are_told_their_place() {
             "3 it only listens and offers nothing"
         ]
     );
-    let reasons = rank(&table(&machines), &all(By::Both), TAKEN, 1).best[1].reasons(&all(By::Both));
-    assert_eq!(reasons, ["83.8 GiB of memory available / (1 + 0.00 load per core) = 83.8 GiB", "1 usable node is better"]);
+    // The third of four has 80 GB of the 90 GB that count.
+    let last = &rank(&table(&machines), &all(By::Both), TAKEN, 1).best[2];
+    assert_eq!(
+        last.reasons(&all(By::Both)),
+        [
+            "74.5 GiB of memory available / (1 + 1.00 load per core: 0.00 and 4 processes more) = 37.3 GiB",
+            "2 usable nodes are better"
+        ]
+    );
 }
 
 #[test]
@@ -219,6 +226,41 @@ fn equals_share_the_first_place_fairly() {
     assert_eq!(first[4], 0, "it is worse than the four");
     // 1,000 expected with a deviation of 27; the seeds are fixed, so this never flickers.
     assert!(first[..4].iter().all(|n| (880..1120).contains(n)), "{first:?}");
+}
+
+#[test]
+fn more_memory_than_most_have_is_no_reason_to_go_to_a_busy_node() {
+    // 60 % have less than 64 GB: the last one's 190 GB count as 64.
+    let mut machines: Vec<_> = (0..6).map(|i| machine(0.0, 16.0, f64::from(30 + i) * GB)).collect();
+    machines.push(machine(0.0, 16.0, 64.0 * GB));
+    machines.push(machine(0.0, 16.0, 64.0 * GB));
+    machines.push(machine(16.0, 16.0, 190.0 * GB));
+    let best = rank(&table(&machines), &all(By::Both), TAKEN, 1).best;
+    let mut first: Vec<_> = best[..2].iter().map(|c| c.index).collect();
+    first.sort_unstable();
+    assert_eq!(first, [6, 7]);
+    let busy = best.iter().find(|c| c.index == 8).expect("it is usable");
+    assert!(busy.better >= 6 && busy.available_counted < 40.0 * GB, "{busy:?}");
+    let said = busy.reasons(&all(By::Both));
+    assert!(said[0].contains("of which 32.6 GiB count, / (1 + 1.2"), "{said:?}");
+}
+
+#[test]
+fn a_small_idle_node_is_worse_than_a_large_one_and_lots_are_by_idle_processors() {
+    let alike = |cores: f64| machine(0.0, cores, 100.0 * GB);
+    let t = table(&[alike(2.0), alike(64.0), alike(64.0)]);
+    assert_eq!(rank(&t, &all(By::Both), TAKEN, 1).best[2].index, 0);
+    // Among equals the lot has a ticket for each idle processor: 48 - 16 and 64. Where memory counts, too, no node is likelier than
+    // its share of that.
+    let t = table(&[machine(16.0, 48.0, 100.0 * GB), alike(64.0)]);
+    let large = |by| {
+        let query = Query { cpu_delta: 0.5, ..all(by) };
+        (0..6_000).filter(|seed| rank(&t, &query, TAKEN, *seed).best[0].index == 1).count()
+    };
+    // 4,000, 3,000 and 3,600 expected, with a deviation below 40.
+    let got = [By::Cpu, By::Mem, By::Both].map(large);
+    let near = |n: usize, expected: usize| n.abs_diff(expected) < 150;
+    assert!(near(got[0], 4_000) && near(got[1], 3_000) && near(got[2], 3_600), "{got:?}");
 }
 
 fn any_machine() -> impl Strategy<Value = Machine> {
@@ -298,8 +340,8 @@ proptest! {
             prop_assert!(leader.score >= behind, "place {}: a better node stands behind its group", i + 1);
             // The leader may be any of several of the same score.
             let near = members.iter().filter(|l| l.score == leader.score).any(|l| {
-                (query.by == By::Mem || (c.load_per_core - l.load_per_core).abs() <= query.cpu_delta)
-                    && (query.by == By::Cpu || (c.available - l.available).abs() <= query.mem_delta)
+                (query.by == By::Mem || (c.load_counted - l.load_counted).abs() <= query.cpu_delta)
+                    && (query.by == By::Cpu || (c.available_counted - l.available_counted).abs() <= query.mem_delta)
             });
             prop_assert!(near, "place {}: farther from its leader than a delta", i + 1);
         }

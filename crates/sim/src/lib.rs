@@ -18,6 +18,7 @@ mod ages;
 pub mod baseline;
 mod clock;
 mod hostile;
+pub mod jobs;
 mod machine;
 mod model;
 mod network;

@@ -56,6 +56,9 @@ pub(crate) struct AutoMpiGen {
     info: bool,
 }
 
+/// Load per core that PeerMon's tools take for no difference.
+const CPU_DELTA: f64 = 0.1;
+
 /// What both take.
 #[derive(clap::Args, Debug)]
 struct Common {
@@ -69,7 +72,7 @@ struct Common {
     #[arg(short, long)]
     random: bool,
     /// Load per core that counts as no difference
-    #[arg(long, value_name = "LOAD", default_value_t = BestQuery::default().cpu_delta)]
+    #[arg(long, value_name = "LOAD", default_value_t = CPU_DELTA)]
     cpu_delta: f64,
     /// Available memory that counts as no difference [default: 1GB, for hostfiles 100MB]
     #[arg(long, value_name = "BYTES", value_parser = crate::output::amount)]

@@ -120,7 +120,12 @@ proptest! {
             .collect();
         let who = who % machines.len();
         let t = table(&machines);
-        let place = |claimed: &Claims, of: usize| exact(&t, by, claimed).iter().position(|i| *i == of);
+        // How many are better: among exact equals the lot decides, and a claim may take somebody out of it.
+        let query = Query { cpu_delta: 0.0, mem_delta: 0.0, ..all(by) };
+        let place = |claimed: &Claims, of: usize| {
+            let best = Sight::new(&t, TAKEN).with_claims(claimed).rank(&query, &Wanted::default(), 1).best;
+            best.iter().find(|c| c.index == of).map(|c| c.better)
+        };
         let claimed = claims(&[(who as u8, Claimed { cpus, mem: mem * GB, gpus: 0.0 })]);
         prop_assert!(place(&claimed, who) >= place(&Claims::default(), who));
         for other in (0..machines.len()).filter(|i| *i != who) {
