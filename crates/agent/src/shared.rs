@@ -45,6 +45,14 @@ pub(crate) struct Shared {
     pub(crate) refused: AtomicU64,
 }
 
+impl Shared {
+    /// Shows a table from now on, and remembers what is new in it.
+    pub(crate) fn show(&self, snapshot: Snapshot) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).take(&snapshot);
+        self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
 /// Something that counts by itself: read whenever somebody asks.
 pub(crate) struct Counting(pub(crate) Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>);
 

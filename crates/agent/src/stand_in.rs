@@ -8,11 +8,13 @@ use crate::service::Answers;
 use crate::shared::{Fanout, Health, Shared};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use peermon_api::Local;
+use peermon_memory::{Bounds, Memory};
 use peermon_model::{Catalogue, Instant, NodeId, Samples, Snapshot};
 use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 /// Answers as a daemon does, of the table last published. Nobody opens its letters, so what changes something is refused.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl StandIn {
             ended: AtomicBool::new(false),
             counting: Mutex::default(),
             choosing: Mutex::default(),
+            memory: Mutex::new(Memory::new(Bounds { keep: Duration::from_hours(1), bytes_max: 256_000_000 })),
             refused: AtomicU64::new(0),
         };
         Ok(StandIn { shared: Arc::new(shared) })
@@ -53,7 +56,7 @@ impl StandIn {
 
     /// Everybody who asks from now on sees this table.
     pub fn publish(&self, snapshot: Snapshot) {
-        self.shared.snapshot.store(Arc::new(snapshot));
+        self.shared.show(snapshot);
     }
 
     /// What it answers.

@@ -397,8 +397,8 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "memory.keep",
-        help: "How far back this daemon remembers every node's vitals, 1min to 24h: what `/api/v1/series` answers. An hour takes 5 to\n\
-               20 kB a node.",
+        help: "How far back this daemon remembers every node's vitals, 1min to 24h: what `/api/v1/series` answers. An hour takes 10\n\
+               to 25 kB a node.",
         reloads: false,
         example: None,
         show: |c| quoted(&show_duration(c.memory.keep)),

@@ -6,7 +6,6 @@ use crate::net::Sent;
 use peermon_api as api;
 use peermon_model::Instant;
 use peermon_node::{Destination, Event, SendError};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// News held until the snapshot that shows them is published; from so many on, that is made at once. A part of what a reader
@@ -105,9 +104,7 @@ impl Loop {
     }
 
     pub(super) fn publish(&mut self, now: Instant) {
-        let snapshot = Arc::new(self.node.snapshot(now));
-        self.shared.memory.lock().unwrap_or_else(PoisonError::into_inner).take(&snapshot);
-        self.shared.snapshot.store(snapshot);
+        self.shared.show(self.node.snapshot(now));
         self.news.drain(..).for_each(|event| self.shared.fanout.tell(&event));
         let cost = clock::now() - now;
         self.tally.snapshots += 1;
