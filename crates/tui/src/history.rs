@@ -80,11 +80,13 @@ pub struct PastSeries {
     pub values: Vec<Option<f64>>,
 }
 
-/// What somebody else remembers, to begin with: the last values of each series are of now.
+/// What somebody else remembers, to begin with.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     /// Seconds from one value to the next.
     pub step: f64,
+    /// How old the last value of each series is, in seconds.
+    pub ago: f64,
     /// All series.
     pub series: Vec<PastSeries>,
 }
@@ -153,11 +155,13 @@ impl History {
         let Some(newest) = self.newest else { return };
         let mut by_node: BTreeMap<Id, Vec<&PastSeries>> = BTreeMap::new();
         past.series.iter().for_each(|s| by_node.entry(Id::of(&s.node)).or_default().push(s));
-        let step = if past.step.is_finite() { past.step.max(1.0) } else { return };
+        if !(past.step > 0.0 && past.step.is_finite() && past.ago.is_finite()) {
+            return;
+        }
         for n in nodes {
             let (Some(series), Some(rings)) = (by_node.get(&n.id), self.rings.get_mut(&n.id)) else { continue };
             for back in 1..(POINTS as u64).min(newest + 1) {
-                let steps_back = (back as f64 / step) as usize;
+                let steps_back = ((back as f64 - past.ago).max(0.0) / past.step) as usize;
                 let vital = |name: &str| {
                     let values = &series.iter().find(|s| s.attribute == name)?.values;
                     values.get(values.len().checked_sub(1 + steps_back)?).copied().flatten()

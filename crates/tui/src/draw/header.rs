@@ -53,7 +53,9 @@ pub(super) fn draw(app: &App, pen: &mut Pen<'_>, area: Rect) {
     let left = area.width.saturating_sub(room + 1);
     let mut pieces = vec![(if wide { " peermon".to_string() } else { String::new() }, pen.style(Role::Accent))];
     if app.table.is_some() {
-        pieces.extend(states(totals, pen, wide && left > 50));
+        let worded = states(totals, pen, true);
+        let needed: usize = pieces.iter().chain(&worded).map(|(text, _)| super::width(text)).sum();
+        pieces.extend(if needed <= left.into() { worded } else { states(totals, pen, false) });
     }
     pen.pieces(0, area.y, left, &pieces);
     if app.table.is_none() {
@@ -79,7 +81,7 @@ pub(super) fn draw(app: &App, pen: &mut Pen<'_>, area: Rect) {
 
 fn gauges(totals: &Totals, pen: &mut Pen<'_>, area: Rect) {
     let half = area.width / 2;
-    let bar = half.saturating_sub(32).clamp(6, 40);
+    let bar = half.saturating_sub(30).clamp(6, 40);
     let dim = pen.style(Role::Dim);
     let strong = pen.style(Role::Strong);
     let y = area.y + 1;
@@ -127,6 +129,9 @@ fn link(app: &App, width: u16) -> (String, bool) {
         return (format!(" {age:>4} "), false);
     }
     let who = app.table.as_ref().and_then(|t| t.nodes.iter().find(|n| n.view.this)).map_or(&app.asked, |n| &n.view.name);
+    if app.keyless {
+        return (format!("as {who} knows it "), false);
+    }
     let every = crate::app::REFRESHES[app.refresh];
     (format!("asks {who} every {every} s, {age:>4} old "), false)
 }
@@ -143,20 +148,29 @@ pub(super) fn waiting(app: &App, pen: &mut Pen<'_>, area: Rect) {
     }
 }
 
-/// Breaks a text at spaces.
+/// Breaks a text at spaces, and words that are longer than a line anywhere.
 pub(super) fn fold(text: &str, most: usize) -> Vec<String> {
-    let mut lines: Vec<String> = vec![String::new()];
+    let most = most.max(2);
+    let mut lines: Vec<String> = Vec::new();
+    let mut last = String::new();
     for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is one from the start");
-        if !last.is_empty() && super::width(last) + 1 + super::width(word) > most {
-            lines.push(word.to_string());
-        } else {
-            if !last.is_empty() {
-                last.push(' ');
-            }
+        if !last.is_empty() && super::width(&last) + 1 + super::width(word) > most {
+            lines.push(std::mem::take(&mut last));
+        } else if !last.is_empty() {
+            last.push(' ');
+        }
+        if super::width(&last) + super::width(word) <= most {
             last.push_str(word);
+            continue;
+        }
+        for c in word.chars() {
+            if super::width(&last) + 2 > most {
+                lines.push(std::mem::take(&mut last));
+            }
+            last.push(c);
         }
     }
+    lines.push(last);
     lines
 }
 
@@ -168,7 +182,7 @@ pub(super) fn footer(app: &App, pen: &mut Pen<'_>, area: Rect) {
         let text = match why {
             Some((_, next)) if app.table.is_none() => format!(" Asked again in {next:.0} s."),
             Some((why, next)) => format!(" Asked again in {next:.0} s: {why}"),
-            None => format!(" {} holds the connection but says nothing; q ends.", app.asked),
+            None => " The daemon holds the connection but says nothing: it is stopped or very busy.".to_string(),
         };
         let style = pen.style(Role::Bad);
         pen.text(0, area.y, area.width, &text, style);

@@ -42,7 +42,11 @@ pub(super) struct Slot {
 /// The columns that fit into so many, from left to right.
 pub(super) fn slots(app: &App, width: u16) -> Vec<Slot> {
     let longest = (app.name_width as u16).max(COLUMNS[NAME].width);
-    let name = longest.min(if width < 60 { 12 } else { 16 });
+    let name = longest.min(match width {
+        0..60 => 12,
+        60..100 => 16,
+        _ => 24,
+    });
     let mut left = width.saturating_sub(LEAD + name);
     let wanted = |c: &Which| app.wanted[*c] && app.useful[*c] && *c != NAME;
     // What may be there, columns and sparklines, the most important first.

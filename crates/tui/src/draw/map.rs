@@ -68,10 +68,19 @@ fn cell(app: &App, n: &Node, pen: &mut Pen<'_>, (x, y): (u16, u16), wide: u16, c
         pen.text(x + 1, y, inner - 6, &n.view.name, style);
         pen.right(x + inner - 5, y, 5, &value, style);
     } else if inner >= 7 {
-        pen.text(x + 1, y, inner - 1, &n.view.name, style);
+        pen.text(x + 1, y, inner - 1, &tail(&n.view.name, usize::from(inner) - 1), style);
     } else {
         pen.right(x, y, inner, &value, style);
     }
+}
+
+/// The end of a name, which tells it from its neighbours.
+fn tail(name: &str, room: usize) -> std::borrow::Cow<'_, str> {
+    if super::width(name) <= room {
+        return name.into();
+    }
+    let end = name.char_indices().map(|(i, _)| &name[i..]).find(|t| super::width(t) < room).unwrap_or("");
+    format!("…{end}").into()
 }
 
 fn legend(app: &App, table: &Table, pen: &mut Pen<'_>, area: Rect) {

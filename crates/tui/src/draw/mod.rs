@@ -70,13 +70,15 @@ impl App {
             (Some(table), Page::Map) => map::draw(self, table, &mut pen, areas.titles, areas.body),
         }
         let screen = Rect::new(0, 0, self.size.0, self.size.1);
+        if !matches!(self.overlay, Overlay::Prompt(_)) {
+            header::footer(self, &mut pen, areas.footer);
+        }
         match &self.overlay {
             Overlay::Prompt(prompt) => return overlay::prompt(prompt, &mut pen, areas.footer),
             Overlay::Menu(menu) => overlay::menu(self, menu, &mut pen, screen),
             Overlay::Help(scrolled) => overlay::help(*scrolled, &mut pen, screen),
             Overlay::None => {}
         }
-        header::footer(self, &mut pen, areas.footer);
         None
     }
 }

@@ -12,11 +12,14 @@ use peermon_model::vitals;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
+use std::collections::BTreeSet;
 
 /// Columns from which sections stand in two columns.
 const TWO_COLUMNS: u16 = 100;
-/// Where the text of an entry begins.
-const INDENT: u16 = 14;
+/// Where the text of an entry begins, in so many columns.
+fn indent(width: u16) -> u16 {
+    if width < 50 { 13 } else { 19 }
+}
 /// Rows of a chart.
 const CHART: u16 = 4;
 
@@ -64,7 +67,7 @@ impl Section {
 impl Item {
     fn height(&self, width: u16) -> u16 {
         match self {
-            Item::Entry(_, text, _) => fold(text, width.saturating_sub(INDENT) as usize).len() as u16,
+            Item::Entry(_, text, _) => fold(text, width.saturating_sub(indent(width)) as usize).len() as u16,
             Item::Gauge(..) => 1,
             Item::Chart(_) => CHART,
         }
@@ -134,16 +137,17 @@ fn render(app: &App, table: &Table, n: &Node, width: u16) -> Buffer {
 
 fn item(app: &App, n: &Node, item: &Item, pen: &mut Pen<'_>, area: Rect) {
     let dim = pen.style(Role::Dim);
-    let beside = Rect { x: area.x + INDENT, width: area.width.saturating_sub(INDENT), ..area };
+    let indent = indent(area.width);
+    let beside = Rect { x: area.x + indent, width: area.width.saturating_sub(indent), ..area };
     match item {
         Item::Entry(name, text, style) => {
-            pen.text(area.x + 1, area.y, INDENT - 2, name, dim);
+            pen.text(area.x + 1, area.y, indent - 2, name, dim);
             for (y, line) in (area.y..).zip(fold(text, beside.width as usize)) {
                 pen.text(beside.x, y, beside.width, &line, *style);
             }
         }
         Item::Gauge(name, level, text) => {
-            pen.text(area.x + 1, area.y, INDENT - 2, name, dim);
+            pen.text(area.x + 1, area.y, indent - 2, name, dim);
             let bar = beside.width.saturating_sub(24).clamp(4, 30).min(beside.width);
             spark::gauge(pen, beside.x, area.y, bar, *level);
             pen.text(beside.x + bar + 1, area.y, beside.width.saturating_sub(bar + 1), text, Style::new());
@@ -154,7 +158,7 @@ fn item(app: &App, n: &Node, item: &Item, pen: &mut Pen<'_>, area: Rect) {
                 Trace::Send => "sent",
                 _ => "",
             };
-            pen.text(area.x + 1, area.y, INDENT - 2, name, dim);
+            pen.text(area.x + 1, area.y, indent - 2, name, dim);
             let style = matches!(trace, Trace::Receive | Trace::Send).then(|| pen.style(Role::Accent));
             spark::chart(pen, beside, app.history.cells(n.id, *trace, beside.width as usize, 1), style);
         }
@@ -214,8 +218,10 @@ fn measured(app: &App, n: &Node) -> Vec<Section> {
     cpu.entry("waits for disks", percent("cpu.iowait"));
     cpu.entry("taken by VMs", percent("cpu.steal"));
     cpu.entry("kernel, most", percent("cpu.system.max3m").map(|p| format!("{p} in the last 3 min")));
-    let cores = [("cpu.threads", "threads"), ("cpu.cores", "cores"), ("cpu.sockets", "sockets")];
-    let cores: Vec<String> = cores.iter().filter_map(|(fact, word)| Some(format!("{} {word}", count(fact)?))).collect();
+    let cores = [("cpu.threads", "thread"), ("cpu.cores", "core"), ("cpu.sockets", "socket")];
+    let plural = |c: &str| if c == "1" { "" } else { "s" };
+    let cores = cores.iter().filter_map(|(fact, word)| count(fact).map(|c| format!("{c} {word}{}", plural(&c))));
+    let cores: Vec<String> = cores.collect();
     cpu.entry("cores", Some(cores.join(", ")));
     cpu.entry("model", n.text("cpu.model").map(Into::into));
     cpu.entry("temperature", n.vital("temperature.max").map(|t| format!("{t:.0} °C at the hottest sensor")));
@@ -261,18 +267,14 @@ fn told(app: &App, n: &Node, zone: Option<&ZoneView>) -> Vec<Section> {
     network.entry("received", n.vital("net.rx.rate").map(units::rate));
     network.chart(app, n, Trace::Send);
     network.entry("sent", n.vital("net.tx.rate").map(units::rate));
-    let mut cards: Vec<(String, String)> = Vec::new();
-    for (name, value) in &v.facts {
-        let Some((card, what)) = name.strip_prefix("nic.").and_then(|n| n.rsplit_once('.')) else { continue };
-        let shown = fact(name, value);
-        let shown =
-            if matches!(what, "speed" | "duplex" | "driver") { shown } else { format!("{} {shown}", what.to_uppercase()) };
-        match cards.iter_mut().find(|c| c.0 == card) {
-            Some((_, all)) => *all += &format!(", {shown}"),
-            None => cards.push((card.to_string(), shown)),
-        }
+    let cards: BTreeSet<&str> = v.facts.keys().filter_map(|k| Some(k.strip_prefix("nic.")?.rsplit_once('.')?.0)).collect();
+    for card in cards {
+        let told = CARD.iter().filter_map(|(what, before)| {
+            let name = format!("nic.{card}.{what}");
+            Some(format!("{before}{}", fact(&name, v.facts.get(&name)?)))
+        });
+        network.entry(card, Some(told.collect::<Vec<_>>().join(", ")));
     }
-    cards.into_iter().for_each(|(card, said)| network.entry(&card, Some(said)));
 
     let mut notices = Section::new("Notices");
     v.notices.iter().for_each(|notice| notices.entry(&notice.topic, Some(notice.text.clone())));
@@ -307,6 +309,9 @@ fn told(app: &App, n: &Node, zone: Option<&ZoneView>) -> Vec<Section> {
     }
     vec![network, notices, place, labels, own, facts]
 }
+
+/// What is told of a network interface, and the word before it.
+const CARD: &[(&str, &str)] = &[("speed", ""), ("duplex", ""), ("mtu", "MTU "), ("driver", ""), ("firmware", "firmware ")];
 
 /// Facts that have their place in a section of their own.
 const SHOWN_ELSEWHERE: &[&str] = &[

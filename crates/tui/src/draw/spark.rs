@@ -6,13 +6,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// Less than this is told from nothing only by a calmer colour.
+const NOTHING: f64 = 0.004;
 const LEFT_EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// One row of levels, coloured by level unless a style is given; a gap where nothing is known.
 pub(super) fn line(pen: &mut Pen<'_>, x: u16, y: u16, levels: impl Iterator<Item = Option<f64>>, style: Option<Style>) {
     for (i, level) in levels.enumerate() {
         let Some(level) = level else { continue };
-        let style = style.unwrap_or_else(|| pen.palette.level(level));
+        let style = if level < NOTHING { pen.style(Role::Dim) } else { style.unwrap_or_else(|| pen.palette.level(level)) };
         let symbol = EIGHTHS[((level * 8.0).ceil() as usize).clamp(1, 8)];
         pen.text(x + i as u16, y, 1, symbol, style);
     }
