@@ -18,8 +18,8 @@ struct Tmux {
 }
 
 impl Tmux {
-    fn start(dir: &Path, columns: u16, rows: u16, command: &str) -> Result<Tmux> {
-        let socket = dir.join("tmux").display().to_string();
+    fn start(dir: &Path, name: &str, columns: u16, rows: u16, command: &str) -> Result<Tmux> {
+        let socket = dir.join(format!("tmux-{name}")).display().to_string();
         let tmux = Tmux { socket };
         let (x, y) = (columns.to_string(), rows.to_string());
         tmux.run(&["-f", "/dev/null", "-u", "new-session", "-d", "-s", "t", "-x", &x, "-y", &y, command])?;
@@ -129,7 +129,7 @@ fn told(directory: &Directory) -> Result<()> {
     );
 
     // The list, with the cluster in the header.
-    let tmux = Tmux::start(directory.path(), 80, 18, &top)?;
+    let tmux = Tmux::start(directory.path(), "list", 80, 18, &top)?;
     tmux.until("three nodes with all their values", |s| {
         let shape = shape(s).replace(" GPUs #", "");
         shape == LIST
@@ -177,7 +177,7 @@ fn given_back(directory: &Directory) -> Result<()> {
     let socket = daemons[0].socket().display().to_string();
     let line = format!("PEERMON_API={socket} {PROGRAM} top; echo ended with $?; stty -a; sleep 600");
     for end in ["q", "C-c", "TERM", "HUP"] {
-        let tmux = Tmux::start(directory.path(), 80, 20, &format!("sh -c '{line}'"))?;
+        let tmux = Tmux::start(directory.path(), end, 80, 20, &format!("sh -c '{line}'"))?;
         tmux.until("the list", |s| s.contains("NAME▲"))?;
         let modes = |what: &str| tmux.run(&["display-message", "-p", "-t", "t", what]);
         ensure!(modes("#{alternate_on}#{mouse_sgr_flag}")?.trim() == "11", "{end}: another screen, and the mouse");

@@ -1,6 +1,6 @@
 //! The list as plain text, once.
 
-use crate::app::{App, Input, Options};
+use crate::app::{App, Input, Options, Page};
 use crate::column::COLUMNS;
 use crate::draw;
 use crate::source;
@@ -77,7 +77,7 @@ pub struct PictureTotals {
 /// See [`Problem`].
 pub fn text(service: &dyn Service, options: &Options, columns: u16) -> Result<String, Problem> {
     let answer = source::ask(service).map_err(Problem::Daemon)?;
-    let mut app = app(answer, &Options { theme: Theme::Plain, map: None, ..options.clone() }, columns)?;
+    let mut app = app(answer, &Options { theme: Theme::Plain, ..options.clone() }, columns)?;
     let mut text = String::new();
     let body = draw::areas(&app).body;
     loop {
@@ -133,6 +133,7 @@ fn app(answer: Answer, options: &Options, columns: u16) -> Result<App, Problem> 
     let now = Instant::from_nanos(0);
     let mut app = App::new(options, (columns, ROWS), now).map_err(Problem::Option)?;
     app.keyless = true;
+    app.page = Page::List;
     app.handle(Input::Answer(Box::new(answer)), now);
     app.filter(options.filter.as_deref().unwrap_or("")).map_err(Problem::Filter)?;
     let around = draw::areas(&app).body.y;

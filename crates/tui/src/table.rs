@@ -148,6 +148,8 @@ pub(crate) struct Totals {
     pub(crate) down: usize,
     pub(crate) left: usize,
     pub(crate) threads: f64,
+    /// Threads of the nodes whose work is known.
+    pub(crate) watched: f64,
     /// Threads' worth of work.
     pub(crate) busy: f64,
     pub(crate) mem_total: f64,
@@ -178,6 +180,7 @@ impl Totals {
             all.up += z.up as usize;
             all.down += z.down as usize;
             all.threads += f64::from(z.threads);
+            all.watched += f64::from(z.threads);
             all.busy += f64::from(z.threads) * z.cpu_busy;
             all.gpus += f64::from(z.gpus);
             all.mem_total += z.mem_total;
@@ -201,7 +204,10 @@ impl Totals {
         }
         if let Some(threads) = n.number("cpu.threads") {
             self.threads += threads;
-            self.busy += threads * n.vital("cpu.busy").unwrap_or(0.0);
+            if let Some(busy) = n.vital("cpu.busy") {
+                self.watched += threads;
+                self.busy += threads * busy;
+            }
         }
         if let (Some(total), Some(used)) = (n.number("mem.total"), n.mem_used()) {
             self.mem_total += total;
@@ -220,7 +226,7 @@ impl Totals {
 
     /// Share of processor time that is not idle.
     pub(crate) fn cpu(&self) -> f64 {
-        if self.threads > 0.0 { self.busy / self.threads } else { 0.0 }
+        if self.watched > 0.0 { self.busy / self.watched } else { 0.0 }
     }
 
     /// Share of memory in use.
