@@ -3,7 +3,7 @@
 mod made;
 
 use peermon_model::Instant;
-use peermon_tui::{Answer, App, Input, Options, Order, Past, PastSeries};
+use peermon_tui::{App, Input, Options, Order, Past, PastSeries};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -344,7 +344,7 @@ mod anything {
             12 => key,
             3 => mouse,
             1 => answer,
-            1 => Just(()).prop_map(|()| Input::Answer(Box::new(Answer::default()))),
+            1 => Just(()).prop_map(|()| Input::Answer(Box::default())),
             1 => (0..140_u16, 0..60_u16).prop_map(|(c, r)| Input::Resize(c, r)),
             1 => Just(()).prop_map(|()| Input::Failed("no".into(), Duration::from_secs(1))),
         ]
