@@ -32,6 +32,7 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     need mpiexec.mpich mpich
     need parallel parallel
     need clush clustershell
+    need tmux tmux
 fi
 if [ "$level" = anchors ]; then
     need serf serf

@@ -20,6 +20,7 @@ Examples:
   peermon demo                      a small cluster on this machine, to look at
   peermon daemon                    run a node
   peermon nodes                     every node there is
+  peermon top                       the same, to watch and to look into
   peermon ssh                       log in to the best one
   peermon run -n 4 -- uptime        run a command on the best four")]
 pub(crate) struct Cli {
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn commands_that_print_data_have_json() {
-        for name in ["nodes", "groups", "show", "best", "status", "zones", "events", "invite", "claims"] {
+        for name in ["nodes", "top", "groups", "show", "best", "status", "zones", "events", "invite", "claims"] {
             let all = Cli::command();
             let command = all.find_subcommand(name).expect(name);
             assert!(command.get_arguments().any(|a| a.get_long() == Some("json")), "{name} has no --json");

@@ -39,6 +39,8 @@ fn without_a_daemon_one_line_says_how_to_start_one() -> Result<()> {
     let commands: &[&[&str]] = &[
         &["nodes"],
         &["nodes", "--json"],
+        &["top"],
+        &["top", "--json"],
         &["show", "x"],
         &["groups"],
         &["best"],
@@ -73,6 +75,8 @@ fn what_is_wrong_is_named() -> Result<()> {
     let bad = bad.to_str().context("a temporary path")?;
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["nodse"], 2, &["nodse", "nodes"]),
+        (&["top", "--theme", "pink"], 2, &["--theme", "pink", "dark"]),
+        (&["top", "--refresh", "0"], 2, &["--refresh", "0.5"]),
         (&["best", "-n", "0"], 2, &["--count", "from 1 to 100000"]),
         (&["best", "--mem", "8 parsecs"], 2, &["--mem", "write e.g. 8GiB"]),
         (&["run", "-n", "2"], 2, &["<COMMAND>"]),
@@ -116,6 +120,7 @@ fn help_completions_and_manual_come_from_the_same_definition() -> Result<()> {
         "invite",
         "join",
         "nodes",
+        "top",
         "groups",
         "show",
         "best",

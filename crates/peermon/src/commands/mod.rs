@@ -19,6 +19,7 @@ mod run;
 mod show;
 mod ssh;
 mod status;
+mod top;
 mod zones;
 
 use crate::Failure;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Invite(invite::Args),
     Join(join::Args),
     Nodes(nodes::Args),
+    Top(Box<top::Args>),
     Show(show::Args),
     Groups(groups::Args),
     Best(Box<best::Args>),
@@ -60,6 +62,7 @@ impl Command {
             Command::Invite(args) => invite::run(&args, &connect(place)?, output),
             Command::Join(args) => join::run(&args, place, output),
             Command::Nodes(args) => nodes::run(&args, &connect(place)?, output),
+            Command::Top(args) => top::run(&args, place, output),
             Command::Show(args) => show::run(&args, &connect(place)?, output),
             Command::Groups(args) => groups::run(&args, &connect(place)?, output),
             Command::Ssh(args) => ssh::run(&args, &connect(place)?, output),

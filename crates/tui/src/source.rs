@@ -1,0 +1,137 @@
+//! The daemon, asked on a thread of its own, so that one that stops stops nothing here.
+
+use crate::app::Input;
+use crate::history::{ATTRIBUTES, Past, PastSeries};
+use crate::table::Answer;
+use peermon_api::{BestQuery, Error, NodesQuery, SeriesQuery, Service};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Nodes that are marked as the ones to use now.
+const BEST: usize = 3;
+/// The first wait after a failure; each further one is twice as long.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// The longest: whoever restarts a daemon does not want to wait longer for the screen to notice.
+const RETRY_MAX: Duration = Duration::from_secs(8);
+/// Of the time, at most this share is spent on asking: with many nodes on a slow machine the table comes less often rather
+/// than keep a core busy.
+const SHARE_MAX: f64 = 0.2;
+/// How much of the past is asked for when it opens, in seconds, a value for each.
+const PAST_SECONDS: usize = 120;
+
+/// What the thread is told.
+enum Wish {
+    Every(Duration),
+    Pause(bool),
+}
+
+/// The thread that asks. It ends when this is dropped, as soon as the daemon lets it.
+pub(crate) struct Source {
+    wishes: Sender<Wish>,
+    pub(crate) inputs: Receiver<Input>,
+}
+
+impl Source {
+    pub(crate) fn start(service: Arc<dyn Service>, every: Duration) -> Result<Source, String> {
+        let (wishes, told) = channel();
+        let (tell, inputs) = channel();
+        let thread = std::thread::Builder::new().name("ask".into());
+        thread
+            .spawn(move || run(&*service, every, &told, &tell))
+            .map_err(|e| format!("cannot start a thread to ask the daemon: {e}; check the limit on processes"))?;
+        Ok(Source { wishes, inputs })
+    }
+
+    pub(crate) fn every(&self, every: Duration) {
+        // A thread that has ended has said why.
+        self.wishes.send(Wish::Every(every)).ok();
+    }
+
+    pub(crate) fn pause(&self, paused: bool) {
+        self.wishes.send(Wish::Pause(paused)).ok();
+    }
+}
+
+fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: &Sender<Input>) {
+    let mut retry = RETRY_MIN;
+    let mut paused = false;
+    let mut filled = false;
+    loop {
+        let asked = Instant::now();
+        if tell.send(Input::Asked).is_err() {
+            return;
+        }
+        let answer = ask(service);
+        let took = asked.elapsed();
+        let failed = answer.is_err();
+        let wait = if failed {
+            let wait = retry;
+            retry = (retry * 2).min(RETRY_MAX);
+            wait
+        } else {
+            retry = RETRY_MIN;
+            every.max(took.div_f64(SHARE_MAX)).saturating_sub(took)
+        };
+        let nodes = answer.as_ref().map_or(0, |a| a.nodes.len());
+        let input = match answer {
+            Ok(answer) => Input::Answer(Box::new(answer)),
+            Err(e) => Input::Failed(e.to_string(), wait),
+        };
+        if tell.send(input).is_err() {
+            return;
+        }
+        if !failed && !std::mem::replace(&mut filled, true) {
+            // a daemon that remembers nothing leaves the traces to fill by themselves
+            if let Some(past) = past(service, nodes)
+                && tell.send(Input::Past(past)).is_err()
+            {
+                return;
+            }
+        }
+        let mut next = Instant::now() + wait;
+        while paused || Instant::now() < next {
+            let wish = if paused {
+                told.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                told.recv_timeout(next.saturating_duration_since(Instant::now()))
+            };
+            match wish {
+                Ok(Wish::Every(e)) => {
+                    if !failed {
+                        next = next.min(asked + e);
+                    }
+                    every = e;
+                }
+                Ok(Wish::Pause(p)) => {
+                    paused = p;
+                    next = Instant::now();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// What the daemon remembers, as much of it as one answer holds.
+fn past(service: &dyn Service, nodes: usize) -> Option<Past> {
+    let most = SeriesQuery::VALUES_MAX / (nodes.max(1) * ATTRIBUTES.len());
+    let query = SeriesQuery {
+        attribute: ATTRIBUTES.iter().map(|a| (*a).to_string()).collect(),
+        seconds: PAST_SECONDS as f64,
+        points: Some(PAST_SECONDS.min(most).max(1)),
+        ..SeriesQuery::default()
+    };
+    let told = service.series(&query).ok()?;
+    let series = told.series.into_iter().map(|s| PastSeries { node: s.id, attribute: s.attribute, values: s.values });
+    Some(Past { step: told.step_seconds, ago: told.to_seconds_ago, series: series.collect() })
+}
+
+/// One round of questions.
+pub(crate) fn ask(service: &dyn Service) -> Result<Answer, Error> {
+    let nodes = service.nodes(&NodesQuery::default())?;
+    let best = service.best(&BestQuery { n: BEST, ..BestQuery::default() })?;
+    let zones = service.zones()?;
+    Ok(Answer { nodes, best: best.best.into_iter().map(|b| b.id).collect(), zones })
+}

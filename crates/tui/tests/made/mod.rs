@@ -1,0 +1,109 @@
+//! A cluster that is made up: the same for the same number of nodes and second.
+
+use peermon_api::{FactValue, NodeView, NoticeView, State, ZoneTotals, ZoneView};
+use peermon_tui::Answer;
+use std::collections::BTreeMap;
+
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// `count` nodes at a second, in zones of up to 50.
+pub(crate) fn cluster(count: usize, second: u64) -> Answer {
+    let nodes: Vec<NodeView> = (0..count).map(|i| node(i, second)).collect();
+    let best = nodes.iter().filter(|n| n.state == State::Alive).skip(1).take(3).map(|n| n.id.clone()).collect();
+    let zones = (0..count.div_ceil(50)).map(|z| zone(z, count.saturating_sub(z * 50).min(50))).collect();
+    Answer { nodes, best, zones }
+}
+
+fn zone(z: usize, nodes: usize) -> ZoneView {
+    let totals = ZoneTotals { up: nodes as u32, down: 0, threads: 0, gpus: 0, mem_total: 0.0, mem_available: 0.0, cpu_busy: 0.0 };
+    ZoneView {
+        name: format!("row-{z}"),
+        this: z == 0,
+        stale: false,
+        age_seconds: Some(0.4),
+        period_seconds: 1.0,
+        partial: false,
+        nodes,
+        relays: vec![format!("node-{}", z * 50)],
+        totals: Some(totals),
+    }
+}
+
+/// A number 0 to 1 that changes slowly with the second and differently for each node.
+fn wave(i: usize, second: u64, what: usize) -> f64 {
+    let period = 20 + (i * 7 + what * 13) % 40;
+    let phase = ((second as usize + i * 31 + what * 17) % period) as f64 / period as f64;
+    (1.0 - (2.0 * phase - 1.0).abs()).powi(1 + (i % 3) as i32)
+}
+
+fn node(i: usize, second: u64) -> NodeView {
+    let text = |t: &str| FactValue::Text(t.to_string());
+    let (threads, mem) = ([8.0, 16.0, 64.0][i % 3], [16.0, 64.0, 256.0][i % 3] * GIB);
+    let gpus = if i % 4 == 2 { 2.0 } else { 0.0 };
+    let mut facts: BTreeMap<String, FactValue> = [
+        ("host.name", text(&format!("host-{i}"))),
+        ("cpu.threads", FactValue::Number(threads)),
+        ("cpu.cores", FactValue::Number(threads / 2.0)),
+        ("cpu.sockets", FactValue::Number(1.0)),
+        ("cpu.model", text("Example 9000 Processor")),
+        ("mem.total", FactValue::Number(mem)),
+        ("swap.total", FactValue::Number(8.0 * GIB)),
+        ("os.name", text("Debian GNU/Linux 12 (bookworm)")),
+        ("os.kernel", text("6.1.0-18-amd64")),
+        ("nic.eth0.speed", FactValue::Number(1e10)),
+        ("nic.eth0.mtu", FactValue::Number(9000.0)),
+        ("nic.eth0.driver", text("ixgbe 6.1")),
+        ("label.room", text(["b12", "b13"][i / 50 % 2])),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_string(), value))
+    .collect();
+    let state = match i % 97 {
+        5 => State::Suspect,
+        6 => State::Down,
+        _ => State::Alive,
+    };
+    let busy = wave(i, second, 0);
+    let mut vitals: BTreeMap<String, f64> = [
+        ("cpu.busy", busy),
+        ("cpu.iowait", busy / 20.0),
+        ("mem.available", mem * (0.9 - 0.8 * wave(i, second / 4, 1))),
+        ("swap.used", 0.0),
+        ("load.1", busy * threads * 1.2),
+        ("disk.busy", wave(i, second, 2).powi(3)),
+        ("net.rx.rate", 1e8 * wave(i, second, 3).powi(4)),
+        ("net.tx.rate", 2e7 * wave(i, second, 4).powi(4)),
+        ("pressure.cpu", busy.powi(3)),
+        ("pressure.memory", 0.0),
+        ("pressure.io", wave(i, second, 2) / 3.0),
+        ("procs.running", (busy * threads).round()),
+        ("users.logged_in", (i % 3) as f64),
+        ("health", if i % 11 == 3 { 0.6 } else { 1.0 }),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_string(), value))
+    .collect();
+    if gpus > 0.0 {
+        facts.insert("gpu.count".into(), FactValue::Number(gpus));
+        facts.insert("gpu.mem.total".into(), FactValue::Number(gpus * 40.0 * GIB));
+        vitals.insert("gpu.busy".into(), wave(i, second, 5));
+        vitals.insert("gpu.mem.used".into(), wave(i, second / 8, 5));
+    }
+    let notice =
+        NoticeView { topic: "maintenance".into(), text: "a new fan, on Friday at 18:00; \u{1b}[31mjobs go elsewhere".into() };
+    NodeView {
+        name: if i == 4 { "機械-4".into() } else { format!("node-{i}") },
+        id: format!("{:08x}", i * 2_654_435_761 % 0xffff_ffff).repeat(8),
+        zone: format!("row-{}", i / 50),
+        addresses: vec![format!("10.0.{}.{}:19810", i / 250, i % 250 + 1)],
+        state,
+        state_seconds: 75.0 + second as f64,
+        age_seconds: Some(if state == State::Down { 75.0 + second as f64 } else { 0.1 + (i % 9) as f64 / 10.0 }),
+        incarnation: 3,
+        period_seconds: 1.0,
+        facts,
+        vitals,
+        notices: if i == 0 { vec![notice] } else { vec![] },
+        this: i == 0,
+    }
+}
