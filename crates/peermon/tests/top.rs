@@ -188,19 +188,32 @@ fn given_back(directory: &Directory) -> Result<()> {
         };
         match signal {
             None => tmux.keys(&[end])?,
-            Some(signal) => {
-                let shell = modes("#{pane_pid}")?;
-                let file = format!("/proc/{0}/task/{0}/children", shell.trim());
-                let children = std::fs::read_to_string(&file).with_context(|| file.clone())?;
-                let top = children.split_whitespace().next().and_then(|p| Pid::from_raw(p.parse().ok()?));
-                kill_process(top.with_context(|| format!("no child in {file}"))?, signal).context("ending peermon top")?;
-            }
+            Some(signal) => kill_process(child(&modes("#{pane_pid}")?)?, signal).context("ending peermon top")?,
         }
         let screen = tmux.until("the shell again", |s| s.contains("ended with 0") && s.contains("icanon"))?;
         ensure!(!screen.contains("-icanon") && !screen.contains("-echo "), "{end}: the terminal is still raw:\n{screen}");
         ensure!(modes("#{alternate_on}#{mouse_sgr_flag}#{cursor_flag}")?.trim() == "001", "{end}: the screen is not given back");
     }
+    // a terminal that goes away takes it along
+    let tmux = Tmux::start(directory.path(), "gone", 80, 20, &format!("sh -c '{line}'"))?;
+    tmux.until("the list", |s| s.contains("NAME▲"))?;
+    let top = child(&tmux.run(&["display-message", "-p", "-t", "t", "#{pane_pid}"])?)?;
+    drop(tmux);
+    let stat = format!("/proc/{}/stat", top.as_raw_nonzero());
+    let ended = || match std::fs::read_to_string(&stat) {
+        Ok(stat) if !stat.contains(") Z ") => Err(format!("it goes on: {stat}")),
+        _ => Ok(()),
+    };
+    wait_for("top ends with its terminal", Duration::from_secs(10), ended)?;
     Ok(())
+}
+
+/// The first child of a process.
+fn child(parent: &str) -> Result<Pid> {
+    let file = format!("/proc/{0}/task/{0}/children", parent.trim());
+    let children = std::fs::read_to_string(&file).with_context(|| file.clone())?;
+    let first = children.split_whitespace().next().and_then(|p| Pid::from_raw(p.parse().ok()?));
+    first.with_context(|| format!("no child in {file}"))
 }
 
 /// Runs a test if tmux is there, and says if it is not.

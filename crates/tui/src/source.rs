@@ -84,7 +84,7 @@ fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: 
         if !failed && !std::mem::replace(&mut filled, true) {
             // a daemon that remembers nothing leaves the traces to fill by themselves
             if let Some(past) = past(service, nodes)
-                && tell.send(Input::Past(past)).is_err()
+                && tell.send(Input::Past(Box::new(past))).is_err()
             {
                 return;
             }
