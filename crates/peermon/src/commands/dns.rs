@@ -1,6 +1,7 @@
 use crate::Failure;
+use crate::choice::Choice;
 use crate::output::{Output, clean};
-use peermon_api::{Announcement, BestNode, BestQuery, By, NextEvent, NodeView, NodesQuery, Service};
+use peermon_api::{Announcement, BestNode, BestQuery, NextEvent, NodeView, NodesQuery, Service};
 use peermon_serve_dns::keep::exchange::{ExchangeError, Held, NameServer};
 use peermon_serve_dns::keep::{self, Keeper, Key, NAME_BYTES_MAX, Sight, TOPIC, Turn};
 use peermon_serve_dns::limits::ANSWERS_MAX;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 Examples:
   peermon dns best.example.org --server 10.0.0.53 --key-file best.key
   peermon dns mem.example.org --server ns1 --key-file k --by mem -n 1 --ttl 2
+  peermon dns gpu.example.org --server ns1 --key-file k --gpus 1 --where 'gpu.busy < 10%'
   peermon dns best.example.org --server 10.0.0.53 --key-file k --once
   tsig-keygen best-key > best.key            the key, for both sides")]
 pub(crate) struct Args {
@@ -34,15 +36,12 @@ pub(crate) struct Args {
     /// A file with the TSIG key, as tsig-keygen prints it; nobody else may read it
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
-    /// The zone to update; otherwise the server is asked in which zone the name lies
+    /// The DNS zone to update; otherwise the server is asked in which zone the name lies
     #[arg(long, value_name = "ZONE")]
-    zone: Option<String>,
+    dns_zone: Option<String>,
     /// Nodes the name points at
     #[arg(short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=ANSWERS_MAX as i64))]
     count: u8,
-    /// What counts: load, available memory, or both
-    #[arg(long, default_value = "both", value_parser = by)]
-    by: By,
     /// Seconds that resolvers may keep an answer
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=300))]
     ttl: u32,
@@ -55,15 +54,8 @@ pub(crate) struct Args {
     /// Print what an update now would be, as commands for nsupdate, and end
     #[arg(long)]
     dry_run: bool,
-}
-
-fn by(text: &str) -> Result<By, String> {
-    match text {
-        "cpu" => Ok(By::Cpu),
-        "mem" => Ok(By::Mem),
-        "both" => Ok(By::Both),
-        _ => Err("it must be cpu, mem or both".into()),
-    }
+    #[command(flatten)]
+    choice: Choice,
 }
 
 /// The port of DNS.
@@ -86,7 +78,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     if keep::announcement(&name).len() > NAME_BYTES_MAX {
         return Err(Failure::new(format!("{} is longer than {NAME_BYTES_MAX} bytes; keep a shorter name", args.name)));
     }
-    let zone = args.zone.as_deref().map(keep::name).transpose().map_err(failure)?;
+    let zone = args.dns_zone.as_deref().map(keep::name).transpose().map_err(failure)?;
     let key = read_private(&args.key_file)?;
     let key = Key::parse(&key).map_err(|e| Failure::new(format!("{}: {e}", args.key_file.display())))?;
     let server = NameServer::find(address(&args.server)?, name.clone(), zone, key).map_err(failure)?;
@@ -178,7 +170,7 @@ fn once(
 }
 
 fn ranking(args: &Args, service: &dyn Service) -> Result<Vec<BestNode>, Failure> {
-    Ok(service.best(&BestQuery { n: BestQuery::N_MAX, by: args.by, ..BestQuery::default() })?.best)
+    Ok(service.best(&args.choice.query(Some(BestQuery::N_MAX)))?.best)
 }
 
 /// Everything a keeper knows while it runs.
@@ -366,7 +358,8 @@ mod tests {
 
     fn args(name: &str, server: &str, key_file: PathBuf) -> Args {
         let (name, server) = (name.to_string(), server.to_string());
-        Args { name, server, key_file, zone: None, count: 3, by: By::Both, ttl: 5, adopt: false, once: true, dry_run: false }
+        let choice = Choice::default();
+        Args { name, server, key_file, dns_zone: None, count: 3, ttl: 5, adopt: false, once: true, dry_run: false, choice }
     }
 
     fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
