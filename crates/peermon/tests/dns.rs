@@ -361,7 +361,12 @@ fn what_bind_refuses_is_said_clearly() {
         }
         fails("best.example.org", "powerless", &["--once"], "(REFUSED)")?;
         fails("best.example.com", "good", &["--once"], "does not own best.example.com.")?;
-        fails("best.example.org", "good", &["--once", "--dns-zone", "best.example.org"], "does not own the zone best.example.org.")?;
+        fails(
+            "best.example.org",
+            "good",
+            &["--once", "--dns-zone", "best.example.org"],
+            "does not own the zone best.example.org.",
+        )?;
         fails("best.example.org", "good", &["--dry-run", "--where", "cpu.bussy < 50%"], "cpu.busy")?;
         let (success, said) = run("best.example.org", "good", &["--dry-run", "--where", "cpu.threads >= 1"])?;
         ensure!(success && said.contains("update add"), "nodes that meet a condition: {said}");

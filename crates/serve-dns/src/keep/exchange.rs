@@ -69,7 +69,9 @@ pub enum ExchangeError {
         zone: String,
     },
     /// NOTAUTH or NOTZONE, or an answer without authority.
-    #[error("the name server does not own {what} ({code}): name the server that is primary for it, or give the zone with --dns-zone")]
+    #[error(
+        "the name server does not own {what} ({code}): name the server that is primary for it, or give the zone with --dns-zone"
+    )]
     NotAuthoritative {
         /// The name or zone.
         what: String,
