@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    choice: Choice,
+    choice: Box<Choice>,
 }
 
 /// The port of DNS.
@@ -358,7 +358,7 @@ mod tests {
 
     fn args(name: &str, server: &str, key_file: PathBuf) -> Args {
         let (name, server) = (name.to_string(), server.to_string());
-        let choice = Choice::default();
+        let choice = Box::default();
         Args { name, server, key_file, dns_zone: None, count: 3, ttl: 5, adopt: false, once: true, dry_run: false, choice }
     }
 
@@ -389,7 +389,7 @@ mod tests {
         // A port that was free a moment ago.
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         check(args("a.b", &free.to_string(), good.clone()), &["cannot reach the name server", &free.to_string()]);
-        let zone = Args { zone: Some("other.org".into()), ..args("a.b", &free.to_string(), good) };
+        let zone = Args { dns_zone: Some("other.org".into()), ..args("a.b", &free.to_string(), good) };
         check(zone, &["outside the zone"]);
     }
 
