@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 Examples:
   peermon dns best.example.org --server 10.0.0.53 --key-file best.key
   peermon dns mem.example.org --server ns1 --key-file k --by mem -n 1 --ttl 2
-  peermon dns gpu.example.org --server ns1 --key-file k --gpus 1 --where 'gpu.busy < 10%'
+  peermon dns gpu.example.org --server ns1 --key-file k --gpus 1 --mem 8G
   peermon dns best.example.org --server 10.0.0.53 --key-file k --once
   tsig-keygen best-key > best.key            the key, for both sides")]
 pub(crate) struct Args {
