@@ -1,6 +1,7 @@
 //! `peermon top` in a real terminal: tmux, which keeps a screen to be read, over a real cluster.
 
 use anyhow::{Context, Result, ensure};
+use peermon_api::Service;
 use peermon_testbed::{Daemon, Directory, Signal, Spec, find, say, wait_for};
 use rustix::process::{Pid, kill_process};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -118,6 +119,8 @@ fn three(directory: &Directory) -> Result<Vec<Daemon>> {
         };
         daemons.push(Daemon::start(Path::new(PROGRAM), None, directory, spec)?);
     }
+    // the one that is asked must answer: top says so and ends if it does not at the start
+    wait_for("the first daemon's answer", PATIENCE, || daemons[0].ask().status().map(drop).map_err(|e| e.to_string()))?;
     Ok(daemons)
 }
 
