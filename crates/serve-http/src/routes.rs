@@ -1,15 +1,17 @@
 //! Every address there is: what it answers, and its entry in the OpenAPI document.
 
-use crate::access::Trusted;
+use crate::access::{Trusted, Via};
 use crate::metrics::{self, Format};
 use crate::refusal::{Counters, ErrorBody, Refusal};
-use crate::{events, limits, query};
+use crate::sessions::{Guesses, Sessions};
+use crate::{events, limits, login, origin, page, query};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, Invitation,
     JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Status, ZoneView,
@@ -32,6 +34,8 @@ pub(crate) struct App {
     pub(crate) token: Option<String>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) times: limits::Times,
+    pub(crate) sessions: Sessions,
+    pub(crate) guesses: Guesses,
     subscribers: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -44,7 +48,16 @@ impl App {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let subscribers = Arc::new(Semaphore::new(limits::SUBSCRIBERS_MAX));
-        App { service, token, counters: Arc::new(Counters::default()), times, subscribers, stopped }
+        App {
+            service,
+            token,
+            counters: Arc::new(Counters::default()),
+            times,
+            sessions: Sessions::default(),
+            guesses: Guesses::default(),
+            subscribers,
+            stopped,
+        }
     }
 
     /// Makes a call to the daemon on a thread where it may take its time, and gives its outcome in the time it has.
@@ -89,7 +102,11 @@ impl fmt::Debug for App {
 /// All addresses, ready to serve.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (router, _) = documented().split_for_parts();
-    router.fallback(no_such_address).method_not_allowed_fallback(no_such_method).with_state(app)
+    router
+        .route(login::STYLE_PATH, get(login_style))
+        .fallback(file_or_none)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
 }
 
 /// The OpenAPI 3.1 document of all addresses.
@@ -122,6 +139,8 @@ impl utoipa::Modify for Security {
 fn documented() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(index))
+        .routes(routes!(login_form, log_in))
+        .routes(routes!(log_out))
         .routes(routes!(nodes))
         .routes(routes!(node))
         .routes(routes!(best, choose))
@@ -149,23 +168,69 @@ type Shared = State<Arc<App>>;
 
 const TEXT: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
 
-/// What there is to ask.
-#[utoipa::path(get, path = "/", responses((status = 200, description = "All addresses, for people", body = String, content_type = "text/plain")))]
-async fn index(State(app): Shared) -> Response {
+/// The page for people, and a list of what there is to ask for programs.
+#[utoipa::path(get, path = "/", responses((status = 200, description = "The page for browsers, all addresses for others",
+    content((String = "text/plain"), (String = "text/html")))))]
+async fn index(State(app): Shared, headers: HeaderMap) -> Response {
+    if page::wants_html(&headers)
+        && let Some(first) = page::respond("/", &headers)
+    {
+        return first;
+    }
     let who = match app.call(|s| s.status()).await {
         Ok(Ok(s)) => format!("peermon {} on {}\n\n", s.version, s.name),
         // The addresses help even when the daemon cannot say its name.
         Ok(Err(_)) | Err(_) => "peermon\n\n".to_string(),
     };
-    let mut page = who;
+    let mut list = who + if page::page_is_built_in() { PAGE_HERE } else { PAGE_MISSING };
     for (path, item) in openapi().paths.paths {
         for (method, operation) in [("GET", item.get), ("POST", item.post), ("DELETE", item.delete)] {
             if let Some(o) = operation {
-                let _ = writeln!(page, "{method:6} {path:24} {}", o.summary.unwrap_or_default());
+                let _ = writeln!(list, "{method:6} {path:24} {}", o.summary.unwrap_or_default());
             }
         }
     }
-    ([TEXT], page).into_response()
+    ([TEXT, (header::VARY, "accept, accept-encoding")], list).into_response()
+}
+
+const PAGE_HERE: &str = "A browser that opens this address gets the page for people. Programs ask:\n\n";
+const PAGE_MISSING: &str = "This peermon was built without its page for people. To get it, run `make web` in its sources (it needs npm),\n\
+                            build peermon again and restart the daemon. Until then `peermon top` shows the cluster. Programs ask:\n\n";
+
+/// The form to log in with the token, for browsers.
+#[utoipa::path(get, path = "/login", responses(
+    (status = 200, description = "The form", body = String, content_type = "text/html"),
+    (status = 303, description = "Nobody needs to log in here: to `/`")))]
+async fn login_form(State(app): Shared, via: Via) -> Response {
+    match (&app.token, via) {
+        (Some(_), Via::Tcp { .. }) => login::form(StatusCode::OK, ""),
+        _ => login::to("/"),
+    }
+}
+
+/// Opens a session for a browser; its cookie then stands for the token.
+#[utoipa::path(post, path = "/login", request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token=TOKEN"), responses(
+    (status = 303, description = "Logged in: to `/`, with the cookie"),
+    (status = 401, description = "The form again: that was not the token", body = String, content_type = "text/html"),
+    (status = 429, description = "The form again: too many wrong tokens from there", body = String, content_type = "text/html"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn log_in(State(app): Shared, via: Via, method: Method, headers: HeaderMap, body: Body) -> Answer {
+    origin::not_of_others(&method, &headers)?;
+    let bytes = read(&headers, body, app.times.body).await?;
+    login::enter(&app, via, &bytes)
+}
+
+/// Ends a browser's session.
+#[utoipa::path(post, path = "/logout", responses(
+    (status = 303, description = "Logged out: to the form"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn log_out(State(app): Shared, via: Via, method: Method, headers: HeaderMap) -> Answer {
+    origin::ours_if_it_changes_something(&method, &headers)?;
+    Ok(login::leave(&app, via, &headers))
+}
+
+async fn login_style() -> Response {
+    login::style()
 }
 
 /// All nodes, in order of name, then id.
@@ -388,10 +453,21 @@ async fn document(State(app): Shared) -> Answer {
     app.json(|_| Ok(openapi())).await
 }
 
-async fn no_such_address(uri: Uri) -> Refusal {
+/// Files of the page; what they are named is the page's matter.
+async fn file_or_none(method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    if let Some(file) = page::respond(uri.path(), &headers) {
+        return match method {
+            Method::GET | Method::HEAD => Ok(file),
+            _ => {
+                let mut refused = no_such_method(method, uri).await.into_response();
+                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+                Ok(refused)
+            }
+        };
+    }
     let path: String = uri.path().chars().take(80).collect();
     let message = format!("there is nothing at {path}; / lists all addresses");
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Refusal {

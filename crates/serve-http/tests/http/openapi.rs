@@ -24,6 +24,10 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/status", "/api/v1/status"),
     ("get", "/api/v1/zones", "/api/v1/zones"),
     ("get", "/healthz", "/healthz"),
+    // these answer browsers: tests/http/login.rs
+    ("get", "/login", ""),
+    ("post", "/login", ""),
+    ("post", "/logout", ""),
     ("get", "/metrics", "/metrics"),
     ("get", "/metrics/cluster", "/metrics/cluster"),
     ("get", "/readyz", "/readyz"),
