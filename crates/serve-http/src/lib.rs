@@ -28,6 +28,7 @@ mod events;
 mod gzip;
 pub mod limits;
 mod listen;
+mod live;
 mod login;
 pub mod metrics;
 mod origin;

@@ -4,7 +4,7 @@ use crate::access::{Trusted, Via};
 use crate::metrics::{self, Format};
 use crate::refusal::{Counters, ErrorBody, Refusal};
 use crate::sessions::{Guesses, Sessions};
-use crate::{events, limits, login, origin, page, query};
+use crate::{events, limits, live, login, origin, page, query};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, Invitation,
-    JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Status, ZoneView,
+    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery,
+    Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -61,7 +62,10 @@ impl App {
     }
 
     /// Makes a call to the daemon on a thread where it may take its time, and gives its outcome in the time it has.
-    async fn call<T: Send + 'static>(&self, call: impl FnOnce(&dyn Local) -> T + Send + 'static) -> Result<T, Refusal> {
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Local) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let service = self.service.clone();
         match timeout(self.times.call, tokio::task::spawn_blocking(move || call(&*service))).await {
             Ok(Ok(t)) => Ok(t),
@@ -122,7 +126,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         description = "What one node of a peermon cluster answers from its own table. Numbers are in base units (bytes, seconds, ratio 0-1); \
                        a value that is not known is absent, never zero. Ages count from when a value was measured, wherever that was."
     ),
-    components(schemas(ErrorBody, Event)),
+    components(schemas(ErrorBody, Event, Live)),
     modifiers(&Security)
 )]
 struct Document;
@@ -150,6 +154,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(series))
         .routes(routes!(status))
         .routes(routes!(follow))
+        .routes(routes!(follow_table))
         .routes(routes!(attributes))
         .routes(routes!(join))
         .routes(routes!(invite))
@@ -299,6 +304,16 @@ async fn follow(State(app): Shared) -> Answer {
     let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
     let stream = app.call(|s| s.events()).await??;
     Ok(events::respond(stream, place, app.times.keep_alive, app.stopped.clone()))
+}
+
+/// The table as it changes, as server-sent events: first all of it, then only what changed.
+#[utoipa::path(get, path = "/api/v1/live", params(LiveQuery), responses(
+    (status = 200, description = "Events named live, each with a Live as data", body = String, content_type = "text/event-stream"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn follow_table(State(app): Shared, uri: Uri) -> Answer {
+    let q = query::live(&uri)?;
+    let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
+    live::respond(app.clone(), q, place, app.stopped.clone()).await
 }
 
 /// Every attribute there is: name, unit, kind and one sentence.
