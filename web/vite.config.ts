@@ -1,7 +1,9 @@
 import { defineConfig } from "vite";
 
-// Where `npm run dev` and `npm run preview` find a daemon to show.
-const daemon = "http://127.0.0.1:19811";
+declare const process: { env: Record<string, string | undefined> };
+
+// The daemon that `npm run dev` and `npm run preview` show.
+const daemon = process.env.PEERMON_API ?? "http://127.0.0.1:19811";
 const proxy = { "/api": { target: daemon, changeOrigin: true } };
 
 export default defineConfig({

@@ -114,7 +114,7 @@ function options(chart: Chart, width: number, onZoom: (z: Zoom | null) => void):
   return {
     width: Math.max(width, 50),
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, auto: false },

@@ -91,7 +91,7 @@ function amount(name: string, title: string, help: string, usual: boolean, width
 export const COLUMNS: Column[] = [
   text("name", "Name", "The node's name", true, 150, 255, (n) => n.view.name),
   text("state", "State", "How the others see it", true, 84, 190, (n) => n.view.state),
-  { ...amount("age", "Age", "How old its values are", true, 62, 235, (n) => n.age(), u.seconds), clock: true },
+  { ...amount("age", "Age", "How old its values are", true, 62, 235, (n) => n.age(), u.age), clock: true },
   text("zone", "Zone", "The zone it is in", false, 96, 120, (n) => n.view.zone),
   share("cpu", "CPU", "Processor time that is not idle", true, 250, (n) => n.vital("cpu.busy"), "cpu"),
   share("mem", "Memory", "Memory in use", true, 245, memoryUsed, "mem"),

@@ -22,7 +22,7 @@ export function Daemon() {
   return (
     <>
       <h1>
-        peermon {s.version} on {s.name}
+        peermon {s.version} {s.name && `on ${s.name}`}
       </h1>
       <div class="cards" role="group" aria-label="Cost">
         <div class="card">
@@ -43,14 +43,14 @@ export function Daemon() {
         </div>
         <div class="card">
           <h2>Freshness</h2>
-          <p class="big">{s.age_mean_seconds === null ? u.DASH : u.seconds(s.age_mean_seconds)}</p>
+          <p class="big">{s.age_mean_seconds === null ? u.DASH : u.age(s.age_mean_seconds)}</p>
           <p class="dim">
-            mean age, the oldest {s.age_max_seconds === null ? u.DASH : u.seconds(s.age_max_seconds)}; promised {u.seconds(s.pace.age_mean_seconds)} and {u.seconds(s.pace.age_most_seconds)}
+            mean age, the oldest {s.age_max_seconds === null ? u.DASH : u.age(s.age_max_seconds)}; promised {u.seconds(s.pace.age_mean_seconds)} and {u.seconds(s.pace.age_most_seconds)}
           </p>
         </div>
         <PageCost />
       </div>
-      <div class="columns-2">
+      <div class="flow">
         <section class="panel" aria-label="State">
           <h2>State</h2>
           <dl class="pairs">

@@ -95,7 +95,7 @@ function Pill() {
   const mean = ages.length ? ages.reduce((a, b) => a + b, 0) / ages.length : null;
   const text = {
     loading: "asking …",
-    live: mean === null ? "live" : `live, ${u.seconds(mean)} old`,
+    live: mean === null ? "live" : `live, ${u.age(mean)} old`,
     silent: "silent",
     lost: "no answer",
   }[c.state];

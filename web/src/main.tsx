@@ -64,7 +64,7 @@ function Page() {
         to the content
       </a>
       <Header onHelp={() => setHelp(true)} />
-      <Totals />
+      {view !== "overview" && <Totals />}
       <Banner />
       <main ref={main} id="main" tabIndex={-1} data-view={view}>
         {View ? (

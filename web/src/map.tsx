@@ -10,8 +10,9 @@ import * as u from "./units";
 
 /** Widths and heights of cells, the largest first. */
 const SIZES = [
-  [208, 104],
-  [168, 88],
+  [184, 150],
+  [184, 104],
+  [160, 88],
   [136, 72],
   [112, 60],
   [88, 46],
@@ -27,6 +28,8 @@ const SIZES = [
   [8, 8],
   [6, 6],
 ] as const;
+/** Large cells are stretched to fill their row, by so much at most. */
+const STRETCH = 1.5;
 const TITLE = 22;
 const GAP = 8;
 
@@ -45,8 +48,10 @@ interface Layout {
 
 function arrange(groups: [string, Node[]][], width: number, room: number): Layout {
   const titled = groups.length > 1;
-  for (const cell of SIZES) {
-    const perRow = Math.max(1, Math.floor(width / cell[0]));
+  const most = Math.max(...groups.map(([, nodes]) => nodes.length));
+  for (const size of SIZES) {
+    const perRow = Math.max(1, Math.min(most, Math.floor(width / size[0])));
+    const cell = size[0] < 88 ? size : ([Math.min(width / perRow, size[0] * STRETCH), size[1]] as const);
     const cells: Cell[] = [];
     const titles: Layout["titles"] = [];
     let y = 0;
@@ -58,7 +63,7 @@ function arrange(groups: [string, Node[]][], width: number, room: number): Layou
       nodes.forEach((node, i) => cells.push({ x: (i % perRow) * cell[0], y: y + Math.floor(i / perRow) * cell[1], node }));
       y += Math.ceil(nodes.length / perRow) * cell[1] + (titled ? GAP : 0);
     }
-    if (y <= room || cell === SIZES[SIZES.length - 1]) return { width, height: Math.max(y, 1), cell, cells, titles };
+    if (y <= room || size === SIZES[SIZES.length - 1]) return { width, height: Math.max(y, 1), cell, cells, titles };
   }
   throw new Error("there is a smallest size");
 }
@@ -162,7 +167,7 @@ function fit(c: CanvasRenderingContext2D, text: string, x: number, y: number, ro
 /** What a node is in a sentence, for the tip and for screen readers. */
 function sentence(node: Node, column: Column): string {
   const age = node.age();
-  const old = age === null ? "nothing heard yet" : `${u.seconds(age)} old`;
+  const old = age === null ? "nothing heard yet" : `${u.age(age)} old`;
   const star = isBest(node.view.id) ? ", one of the best to use now" : "";
   return `${node.view.name}, ${node.view.state}, ${column.title} ${column.text(node)}, ${old}${star}`;
 }
@@ -288,7 +293,7 @@ function Tip({ cell, layout }: { cell: Cell; layout: Layout }) {
         <strong>{node.view.name}</strong> {isBest(node.view.id) && <span class="star">★ use now</span>}
       </p>
       <p class="dim">
-        {SIGNS[node.view.state]} {node.view.state}, {age === null ? "nothing heard yet" : `${u.seconds(age)} old`}, zone {node.view.zone}
+        {SIGNS[node.view.state]} {node.view.state}, {age === null ? "nothing heard yet" : `${u.age(age)} old`}, zone {node.view.zone}
       </p>
       <dl>
         {COLOURS.filter((c) => c.level!(node) !== null).map((c) => (

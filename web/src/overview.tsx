@@ -144,7 +144,7 @@ function Cards() {
       <div class="card">
         <h2>Pressure</h2>
         <p class="big">{lastPressure === null ? u.DASH : u.percent(lastPressure)}</p>
-        <p class="dim">of the time some task waited, on average</p>
+        <p class="dim">some task waited, mean of all nodes</p>
         <Spark at={(i) => press[i] ?? null} />
       </div>
     </div>

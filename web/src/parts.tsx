@@ -54,7 +54,7 @@ export function Spark({ at, cells = CELLS, label }: { at: (cell: number) => numb
 
 export function Age({ node }: { node: Node }) {
   const age = node.age();
-  return <span class={`age late-${node.lateness()}`}>{age === null ? u.DASH : u.seconds(age)}</span>;
+  return <span class={`age late-${node.lateness()}`}>{age === null ? u.DASH : u.age(age)}</span>;
 }
 
 /** A command to copy out. */

@@ -13,6 +13,8 @@ const ROW = 34;
 const SPARK = 74;
 /** Rows beyond what is in sight, so that scrolling does not show gaps. */
 const BEYOND = 8;
+/** An expression so long surely fits into its field on a wide screen. */
+const MARKED_MAX = 60;
 /** After the last key, before the daemon is asked. */
 const PAUSE_MS = 300;
 
@@ -104,24 +106,36 @@ function Filter({ text, error }: { text: string; error: string }) {
           if (e.key === "Escape") input.current?.blur();
         }}
       />
-      {error && <ExpressionError text={error} of="filter" />}
+      {error && <ExpressionError error={error} text={text} of="filter" />}
     </div>
   );
 }
 
-/** What is wrong with an expression, under the column where it is. */
-export function ExpressionError({ text, of }: { text: string; of: string }) {
-  const lines = text.replace(/^\w+: /, "").split("\n");
+/** What is wrong with an expression: marks under the place in the field above, then the daemon's words. */
+export function ExpressionError({ error, text, of }: { error: string; text: string; of: string }) {
+  const [what, expression, marks, ...hints] = error.replace(/^\w+: /, "").split("\n");
+  // In a field that may have scrolled, marks would stand under something else.
+  const inField = expression?.slice(2) === text && text.length < MARKED_MAX;
   return (
     <div class="expression-error" id={`${of}-error`} role="alert">
-      <p>{lines[0]}</p>
-      {lines.length > 1 && <pre>{lines.slice(1).join("\n")}</pre>}
+      {marks && (
+        <pre aria-hidden="true">
+          {inField ? "" : `${expression?.slice(2)}\n`}
+          {marks.slice(2)}
+        </pre>
+      )}
+      <p>
+        {what}
+        {hints.length > 0 && `: ${hints.map((h) => h.trim()).join(" ")}`}
+      </p>
     </div>
   );
 }
 
 const has = (c: Column, nodes: Node[]) => nodes.some((n) => c.value(n) !== null);
-const widthOf = (c: Column) => c.width + (c.trace ? SPARK : 0) + 20;
+/** On narrower screens the room is worth more than sparklines. */
+const SPARKS_FROM = 640;
+const widthOf = (c: Column, room: number) => c.width + (c.trace && room >= SPARKS_FROM ? SPARK : 0) + (room >= SPARKS_FROM ? 20 : 14);
 
 /** The columns that are shown: those chosen, or the usual ones that fit and that some node has anything for. */
 function columnsFor(nodes: Node[], room: number): Column[] {
@@ -130,8 +144,7 @@ function columnsFor(nodes: Node[], room: number): Column[] {
   const kept = new Set<Column>();
   let used = 0;
   for (const c of [...usual].sort((a, b) => b.priority - a.priority)) {
-    // On narrow screens the state is a sign before the name anyway.
-    used += widthOf(c);
+    used += widthOf(c, room);
     if (used > room && kept.size > 1) break;
     kept.add(c);
   }
@@ -266,7 +279,7 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
               onClick={() => go(nodeAddress(n.view.id))}
             >
               {columns.map((c) => (
-                <CellOf key={c.name} node={n} column={c} />
+                <CellOf key={c.name} node={n} column={c} sparks={view.width >= SPARKS_FROM} />
               ))}
             </tr>
           ))}
@@ -284,7 +297,7 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
 const TEXTS = new Set(["name", "state", "zone", "version", "address", "source", "id"]);
 const numeric = (c: Column) => !TEXTS.has(c.name);
 
-function CellOf({ node, column }: { node: Node; column: Column }) {
+function CellOf({ node, column, sparks }: { node: Node; column: Column; sparks: boolean }) {
   if (column.name === "name")
     return (
       <th scope="row">
@@ -316,8 +329,8 @@ function CellOf({ node, column }: { node: Node; column: Column }) {
   const heat = level === null || !node.up ? "" : level > 0.9 ? "hot" : level > 0.75 ? "warm" : "";
   return (
     <td class={`${numeric(column) ? "number" : ""} ${heat}`}>
-      {column.trace && node.up && <Spark at={(i) => node.at(column.trace!, i)} />}
-      <span>{column.text(node)}</span>
+      {sparks && column.trace && node.up && <Spark at={(i) => node.at(column.trace!, i)} />}
+      <span style={column.trace ? { minWidth: `${column.width - 12}px` } : {}}>{column.text(node)}</span>
     </td>
   );
 }

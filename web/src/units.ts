@@ -41,6 +41,9 @@ export function seconds(v: number): string {
   return `${(v / 86400).toFixed(0)} days`;
 }
 
+/** An age: nobody reads milliseconds of it. */
+export const age = (v: number) => (v < 9.95 ? `${v.toFixed(1)} s` : seconds(v));
+
 /** A value of an attribute with this base unit. */
 export function inUnit(v: number, unit: string): string {
   switch (unit) {

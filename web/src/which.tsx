@@ -150,7 +150,7 @@ export function Which() {
                     It must be {bad}.
                   </p>
                 )}
-                {refused && <ExpressionError text={error} of={`which-${f.name}`} />}
+                {refused && <ExpressionError error={error} text={form.get(f.name) ?? ""} of={`which-${f.name}`} />}
               </div>
             );
           })}
@@ -198,7 +198,7 @@ export function Which() {
                 {answer.best.map((b) => (
                   <li key={b.id}>
                     <div>
-                      <a href={nodeAddress(b.id)}>{b.name}</a> <span class="dim">at {b.address}, values {u.seconds(b.age_seconds)} old</span>
+                      <a href={nodeAddress(b.id)}>{b.name}</a> <span class="dim">at {b.address}, values {u.age(b.age_seconds)} old</span>
                     </div>
                     <ul class="reasons">
                       {b.reasons.map((r) => (

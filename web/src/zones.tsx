@@ -38,6 +38,7 @@ export function Zones() {
   void tick.value;
   const { answer, error } = useAnswer<ZoneView[]>("zones", EVERY_MS);
   if (!answer) return error ? <Empty title="The zones are not known">{error}</Empty> : <p class="dim">Asking for the zones …</p>;
+  if (answer.length === 0) return <Empty title="No zone is known">The daemon that answers is in none; its table is all there is.</Empty>;
   return (
     <>
       <h1 class="hidden">Zones</h1>
@@ -45,7 +46,7 @@ export function Zones() {
         <div class="panel-head">
           <h2>How zones hang together</h2>
           <span class="legend">
-            <i class="dot up" /> node <i class="dot relay" /> relay <i class="dot off" /> not up
+            <i class="dot up" /> node <i class="dot relay" /> relay, passes values on to other zones <i class="dot off" /> not up
           </span>
         </div>
         <Topology zones={answer} />
@@ -65,8 +66,12 @@ interface Drawn {
   y: number;
   r: number;
   nodes: Node[];
+  /** Whether there is room to write the nodes' names. */
+  named: boolean;
 }
 
+/** Names that fit around one zone. */
+const NAMES = 16;
 const WIDTH = 960;
 
 /** The own zone in the middle, the others around it; a line is the way that values take between relays. */
@@ -77,13 +82,13 @@ function Topology({ zones }: { zones: ZoneView[] }) {
   const of = (z: ZoneView) => nodes.filter((n) => n.view.zone === z.name && n.view.state !== "left");
   const others = zones.filter((z) => z !== own);
   const height = others.length === 0 ? 300 : others.length < 3 ? 330 : 560;
-  const middle: Drawn = { zone: own, x: WIDTH / 2, y: height / 2, r: others.length > 12 ? 70 : others.length ? 96 : 118, nodes: of(own) };
+  const middle: Drawn = { zone: own, x: WIDTH / 2, y: height / 2, r: others.length > 12 ? 70 : others.length ? 96 : 118, nodes: of(own), named: others.length === 0 && of(own).length <= NAMES };
   const around = Math.min(82, Math.max(30, 620 / Math.max(others.length, 1)));
   const drawn = others.map((zone, i): Drawn => {
     const turn = (i / others.length) * 2 * Math.PI + (others.length < 3 ? Math.PI : -Math.PI / 2);
     const rx = WIDTH / 2 - around - 20;
     const ry = Math.max(height / 2 - around - 26, 0);
-    return { zone, x: WIDTH / 2 + Math.cos(turn) * rx, y: height / 2 + Math.sin(turn) * ry, r: around, nodes: of(zone) };
+    return { zone, x: WIDTH / 2 + Math.cos(turn) * rx, y: height / 2 + Math.sin(turn) * ry, r: around, nodes: of(zone), named: false };
   });
   const sentence = zones.map((z) => `${z.name}: ${z.totals?.up ?? z.nodes} up${z.stale ? ", cut off" : ""}, relays ${z.relays.join(", ") || "none"}`).join("; ");
   return (
@@ -100,7 +105,7 @@ function Topology({ zones }: { zones: ZoneView[] }) {
   );
 }
 
-function Circle({ drawn: { zone, x, y, r, nodes } }: { drawn: Drawn }) {
+function Circle({ drawn: { zone, x, y, r, nodes, named } }: { drawn: Drawn }) {
   const shown = nodes.slice(0, DOTS);
   const relays = new Set(zone.relays);
   const dot = Math.max(2.5, Math.min(7, (Math.PI * r) / Math.max(shown.length, 1) / 1.6));
@@ -119,6 +124,11 @@ function Circle({ drawn: { zone, x, y, r, nodes } }: { drawn: Drawn }) {
               {n.view.name}, {n.view.state}
               {relay ? ", relay" : ""}
             </title>
+            {named && (
+              <text class="node-name" x={x + Math.cos(turn) * (r + 12)} y={y + Math.sin(turn) * (r + 14) + 4} text-anchor={Math.abs(Math.cos(turn)) < 0.2 ? "middle" : Math.cos(turn) > 0 ? "start" : "end"}>
+                {n.view.name}
+              </text>
+            )}
             <circle class={`dot ${n.up ? (relay ? "relay" : "up") : "off"}`} cx={cx} cy={cy} r={relay ? dot + 1.5 : dot} />
           </g>
         );
@@ -145,7 +155,7 @@ function Zone({ zone }: { zone: ZoneView }) {
         </span>
       </div>
       <p>
-        <b>{u.whole(t?.up ?? zone.nodes)}</b> up{t && t.down > 0 ? `, ${u.whole(t.down)} down` : ""}, values {zone.age_seconds === null ? "never heard" : `${u.seconds(zone.age_seconds)} old`}, every{" "}
+        <b>{u.whole(t?.up ?? zone.nodes)}</b> up{t && t.down > 0 ? `, ${u.whole(t.down)} down` : ""}, values {zone.age_seconds === null ? "never heard" : `${u.age(zone.age_seconds)} old`}, every{" "}
         {u.seconds(zone.period_seconds)}
       </p>
       {t && (

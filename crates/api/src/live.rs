@@ -46,7 +46,7 @@ pub struct Live {
     pub nodes: Vec<LiveNode>,
     /// Rows that changed.
     pub rows: Vec<LiveRow>,
-    /// Age of each place's vitals, in seconds to a tenth; null if not known or no node is there.
+    /// Age of each place's vitals, in seconds to a hundredth; null if not known or no node is there.
     pub ages: Vec<Option<f64>>,
     /// With `where`: the places for which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,7 +138,7 @@ impl LiveReader {
         live.ages = vec![None; self.told.len()];
         for node in &shown {
             let place = self.places[&node.record.id];
-            live.ages[place] = snapshot.age(node, now).map(|a| (a.as_secs_f64() * 10.0).round() / 10.0);
+            live.ages[place] = snapshot.age(node, now).map(|a| (a.as_secs_f64() * 100.0).round() / 100.0);
             if let (Some(passes), Some(list)) = (passes, live.passes.as_mut())
                 && passes(node)
             {
@@ -254,7 +254,7 @@ mod tests {
         let first = tell(&[a.clone(), b.clone()]);
         assert_eq!(said(&first), "gone [] nodes 0=n1:alive 1=n2:alive rows 0:0.5 1:0.25");
         assert_eq!(first.attributes.as_deref(), Some(&["cpu.busy".to_string()][..]));
-        assert_eq!((first.ages, first.passes), (vec![Some(0.4), Some(0.4)], None));
+        assert_eq!((first.ages, first.passes), (vec![Some(0.44), Some(0.44)], None));
         assert!(first.nodes.iter().all(|n| n.node.vitals.is_empty() && !n.node.facts.is_empty()));
 
         let quiet = tell(&[a.clone(), b.clone()]);
@@ -271,7 +271,7 @@ mod tests {
         let hidden = NodeEntry { hidden: true, ..newer };
         assert_eq!(said(&tell(&[hidden, down.clone(), c.clone()])), "gone [0] nodes 0=n3:alive rows 0:1.0");
         let last = tell(&[c]);
-        assert_eq!((said(&last).as_str(), last.ages), ("gone [1] nodes  rows ", vec![Some(0.4), None]));
+        assert_eq!((said(&last).as_str(), last.ages), ("gone [1] nodes  rows ", vec![Some(0.44), None]));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
     fn a_batch_survives_json() {
         let live = LiveReader::default().next(&table(&[entry(1, 0.5)]), Instant::ZERO, None);
         let text = serde_json::to_string(&live).expect("plain");
-        assert!(text.contains(r#""rows":[[0,[0.5]]],"ages":[0.4]"#), "{text}");
+        assert!(text.contains(r#""rows":[[0,[0.5]]],"ages":[0.44]"#), "{text}");
         assert_eq!(serde_json::from_str::<Live>(&text).expect("plain"), live);
     }
 }
