@@ -8,7 +8,7 @@ const proxy = { "/api": { target: daemon, changeOrigin: true } };
 
 export default defineConfig({
   // The page's security policy allows no inline script; the browsers that can show it need no polyfill for preloading.
-  build: { target: "es2022", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 300 },
+  build: { license: { fileName: "licences.txt" }, target: "es2022", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 300 },
   server: { proxy },
   preview: { proxy },
 });

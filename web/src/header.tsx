@@ -3,6 +3,7 @@
 import { useRef, useState } from "preact/hooks";
 import { type Theme, dark, go, nodeAddress, place, theme } from "./dom";
 import { connection } from "./live";
+import { byName } from "./overview";
 import { StateMark } from "./parts";
 import { type Node, table, tick } from "./store";
 import * as u from "./units";
@@ -250,5 +251,5 @@ function matching(text: string): Node[] {
   const t = text.toLowerCase();
   const all = table.list().filter((n) => n.view.name.toLowerCase().includes(t) || n.view.id.startsWith(t));
   const begins = (n: Node) => (n.view.name.toLowerCase().startsWith(t) ? 0 : 1);
-  return all.sort((a, b) => begins(a) - begins(b) || a.view.name.localeCompare(b.view.name, "en", { numeric: true })).slice(0, OFFERS);
+  return all.sort((a, b) => begins(a) - begins(b) || byName(a, b)).slice(0, OFFERS);
 }

@@ -55,12 +55,14 @@ export function Overview() {
   );
 }
 
-export const byName = (a: Node, b: Node) => a.view.name.localeCompare(b.view.name, "en", { numeric: true }) || (a.view.id < b.view.id ? -1 : 1);
+/** Names in order, `node10` after `node9`. One collator: making one takes longer than comparing. */
+export const collator = new Intl.Collator("en", { numeric: true });
+export const byName = (a: Node, b: Node) => collator.compare(a.view.name, b.view.name) || (a.view.id < b.view.id ? -1 : 1);
 
 function byZone(nodes: Node[]): [string, Node[]][] {
   const zones = new Map<string, Node[]>();
   for (const n of nodes) zones.set(n.view.zone, [...(zones.get(n.view.zone) ?? []), n]);
-  return [...zones].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+  return [...zones].sort(([a], [b]) => collator.compare(a, b));
 }
 
 /** Before the first answer, or of a cluster without nodes. */

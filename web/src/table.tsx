@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { COLUMNS, type Column, column as find } from "./columns";
 import { go, kept, nodeAddress, place, setQuery } from "./dom";
 import { filter, refused } from "./live";
-import { byName, Nothing } from "./overview";
+import { byName, collator, Nothing } from "./overview";
 import { Age, Empty, Spark, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
 import * as u from "./units";
@@ -75,7 +75,7 @@ function compare(by: Column, falls: boolean) {
     const [x, y] = [by.value(a), by.value(b)];
     // What is not known stands last, whichever way round.
     if (x === null || y === null) return Number(x === null) - Number(y === null) || byName(a, b);
-    const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
+    const order = typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y));
     return order * turn || byName(a, b);
   };
 }
