@@ -10,18 +10,20 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Batches that wait for a slow reader. While one waits none is made: the next one holds all that changed meanwhile.
 const WAITING_MAX: usize = 1;
 
-/// A stream of batches that ends with the server or the reader; it gives its place back when it ends. The first batch is made before,
+/// A stream of batches that ends with the server, the reader or the session that let the reader in, which it keeps open; it gives its
+/// place back when it ends. The first batch is made before,
 /// so that what is wrong with the query is a refusal.
 pub(crate) async fn respond(
     app: Arc<App>,
     query: LiveQuery,
+    session: Option<String>,
     place: OwnedSemaphorePermit,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<Response, Refusal> {
@@ -42,6 +44,9 @@ pub(crate) async fn respond(
                 _ = clock.tick() => {}
                 () = to.closed() => return,
                 _ = stopped.wait_for(|stop| *stop) => return,
+            }
+            if session.as_deref().is_some_and(|id| !app.sessions.holds(id, Instant::now())) {
+                return;
             }
             // A daemon that fails once is asked anew by the reader, who sees the stream end.
             match batch(&app, reader, &query).await {

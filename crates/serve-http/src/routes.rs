@@ -310,10 +310,16 @@ async fn follow(State(app): Shared) -> Answer {
 #[utoipa::path(get, path = "/api/v1/live", params(LiveQuery), responses(
     (status = 200, description = "Events named live, each with a Live as data", body = String, content_type = "text/event-stream"),
     (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
-async fn follow_table(State(app): Shared, uri: Uri) -> Answer {
+async fn follow_table(State(app): Shared, via: Via, uri: Uri, headers: HeaderMap) -> Answer {
     let q = query::live(&uri)?;
+    let session = match via {
+        Via::Tcp { local, .. } if app.token.is_some() && !headers.contains_key(header::AUTHORIZATION) => {
+            login::cookie(&headers, local.port()).map(ToString::to_string)
+        }
+        _ => None,
+    };
     let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
-    live::respond(app.clone(), q, place, app.stopped.clone()).await
+    live::respond(app.clone(), q, session, place, app.stopped.clone()).await
 }
 
 /// Every attribute there is: name, unit, kind and one sentence.

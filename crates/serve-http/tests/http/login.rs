@@ -74,6 +74,25 @@ fn a_session_stands_for_the_token_until_it_is_ended() {
 }
 
 #[test]
+fn a_stream_ends_with_its_session() {
+    let r = guarded();
+    let cookie = cookie(&r);
+    let mut s = r.tcp.connect();
+    let head = format!("GET /api/v1/live?seconds=0.25 HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n");
+    s.write_all(head.as_bytes()).unwrap();
+    let mut begin = [0; 12];
+    s.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    let a = r.tcp.ask("POST", "/logout", &[("Cookie", cookie.as_str()), ("Origin", "http://localhost")], "");
+    assert_eq!(a.status, 303);
+    let mut last = [0; 5];
+    while &last != b"0\r\n\r\n" {
+        last.rotate_left(1);
+        s.read_exact(&mut last[4..]).unwrap();
+    }
+}
+
+#[test]
 fn wrong_forms_open_nothing() {
     let r = guarded();
     for (body, status, says) in [
