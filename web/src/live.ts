@@ -18,6 +18,8 @@ const DEAD_MS = 10_000;
 /** Between two attempts, at first and at most: a daemon that restarts is back in a second, one that is gone is not asked for much. */
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8_000;
+/** A page that nobody sees gives its connection back after a while: browsers have six for a daemon, whatever the number of tabs. */
+const HIDDEN_MS = 20_000;
 /** How often the best are asked for: a choice changes slower than values. */
 const BEST_MS = 3_000;
 /** Nodes to use now that are marked. */
@@ -39,6 +41,11 @@ let bytes = 0;
 export function follow(): void {
   void keepAsking();
   setInterval(watch, 500);
+  let hidden = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = window.setTimeout(() => current?.abort("hidden"), HIDDEN_MS);
+  });
   setInterval(() => void askBest(), BEST_MS);
   setInterval(() => {
     cost.value = { ...cost.value, bytes };
@@ -62,11 +69,29 @@ async function keepAsking(): Promise<void> {
         continue;
       }
       if (current?.signal.reason === "changed") continue;
+      if (current?.signal.reason === "hidden") {
+        await seen();
+        continue;
+      }
       lose(words(e), wait);
     }
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, AGAIN_MS_MAX);
   }
+}
+
+/** Waits until somebody looks. */
+function seen(): Promise<void> {
+  return new Promise((done) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      lastBatch = now();
+      done();
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
 }
 
 function lose(why: string, wait: number): void {
@@ -119,6 +144,7 @@ function batch(event: string): Live | null {
 
 /** Every half second: ages go on, and silence is noticed. */
 function watch(): void {
+  if (document.hidden) return;
   const quiet = now() - lastBatch;
   const c = connection.value;
   if (c.state === "live" && quiet > SILENT_MS) connection.value = { state: "silent", since: lastBatch };
@@ -127,7 +153,7 @@ function watch(): void {
 }
 
 async function askBest(): Promise<void> {
-  if (connection.value.state !== "live") return;
+  if (connection.value.state !== "live" || document.hidden) return;
   try {
     best.value = (await get<BestAnswer>("best", [["n", String(BEST)]])).best;
   } catch {

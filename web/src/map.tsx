@@ -50,7 +50,9 @@ function arrange(groups: [string, Node[]][], width: number, room: number): Layou
   const titled = groups.length > 1;
   const most = Math.max(...groups.map(([, nodes]) => nodes.length));
   for (const size of SIZES) {
-    const perRow = Math.max(1, Math.min(most, Math.floor(width / size[0])));
+    const fit = Math.floor(width / size[0]);
+    if (fit < 2 && most > 1 && size[0] > 88) continue;
+    const perRow = Math.max(1, Math.min(most, fit));
     const cell = size[0] < 88 ? size : ([Math.min(width / perRow, size[0] * STRETCH), size[1]] as const);
     const cells: Cell[] = [];
     const titles: Layout["titles"] = [];

@@ -124,7 +124,7 @@ function chartsOf(node: Node): Chart[] {
       write: u.percent,
       lines: [
         { attribute: "cpu.busy", label: "busy", colour: "--c1" },
-        { attribute: "cpu.iowait", label: "waiting for disks", colour: "--c2" },
+        { attribute: "cpu.iowait", label: "I/O wait", colour: "--c2" },
         { attribute: "cpu.steal", label: "stolen", colour: "--c3" },
       ],
     },
@@ -164,9 +164,9 @@ function chartsOf(node: Node): Chart[] {
       top: 0.1,
       write: u.percent,
       lines: [
-        { attribute: "pressure.cpu", label: "for a processor", colour: "--c1" },
-        { attribute: "pressure.memory", label: "for memory", colour: "--c3" },
-        { attribute: "pressure.io", label: "for disks", colour: "--c2" },
+        { attribute: "pressure.cpu", label: "processor", colour: "--c1" },
+        { attribute: "pressure.memory", label: "memory", colour: "--c3" },
+        { attribute: "pressure.io", label: "disks", colour: "--c2" },
       ],
     },
     { title: "Disk", help: "Share of time in which the busiest disk had work", top: 1, write: u.percent, lines: [{ attribute: "disk.busy", label: "busy", colour: "--c1" }] },

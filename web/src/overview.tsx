@@ -5,9 +5,12 @@ import { kept, nodeAddress } from "./dom";
 import { connection } from "./live";
 import { NodeMap, Scale } from "./map";
 import { Bar, Empty, Spark } from "./parts";
+import { Rows, inOrder } from "./table";
 import { type Node, best, table, tick } from "./store";
 import * as u from "./units";
 
+/** So few nodes that all their values stand below the map. */
+const FEW = 24;
 const colouredBy = kept("map.colour", "cpu");
 const grouped = kept("map.zones", true);
 
@@ -46,6 +49,11 @@ export function Overview() {
           </div>
           <NodeMap groups={groups} column={by} />
         </section>
+        {nodes.length <= FEW && (
+          <section class="few" aria-label="All values">
+            <Rows nodes={inOrder([...nodes])} known={nodes} whole />
+          </section>
+        )}
         <div class="side">
           <UseNow />
           <LookAt nodes={nodes} />
