@@ -60,6 +60,9 @@ await step("the page comes from the daemon, with a policy that allows nothing el
 });
 
 await step("overview: all nodes on the map, the best marked, hover tells, keys and clicks open", async () => {
+  const pressure = page.locator(".card", { hasText: "Pressure" }).locator(".big");
+  const first = await pressure.innerText();
+  await until("totals go on", async () => (await pressure.innerText()) !== first || first);
   const map = page.getByRole("application", { name: /Map of 5 nodes, coloured by CPU/ });
   await map.waitFor();
   await page.locator(".use-now li").nth(2).waitFor();

@@ -1,7 +1,7 @@
 // The stream from the daemon: opens it, reads its batches, notices when it falls silent, and comes back.
 
 import { signal } from "@preact/signals";
-import { type BestAnswer, type Live, Refused, type SeriesAnswer, get, refusal, words } from "./api";
+import { type BestAnswer, type Live, Refused, type SeriesAnswer, type ZoneView, get, refusal } from "./api";
 import { TRACES, type TraceName } from "./columns";
 import { CELLS, CELL_SECONDS, MADE_OF, best, fillFrom, table, tick } from "./store";
 
@@ -10,6 +10,7 @@ export type Connection =
   | { state: "live" }
   /** Connected, but nothing came for a while. */
   | { state: "silent"; since: number }
+  /** Not connected; `why` is what the daemon said, if it did. */
   | { state: "lost"; since: number; why: string; again: number };
 
 /** A batch comes every second; so long without one is silence, and then the stream is taken for dead. */
@@ -29,6 +30,8 @@ export const connection = signal<Connection>({ state: "loading" });
 /** The filter that the daemon applies, and why it refused another. */
 export const where = signal("");
 export const refused = signal("");
+/** Of some zones only totals and a few nodes come here, so that sums leave the others out. */
+export const partial = signal(false);
 /** What streaming costs: bytes a second, and milliseconds to take a batch. */
 export const cost = signal({ bytes: 0, take: 0 });
 
@@ -47,6 +50,7 @@ export function follow(): void {
     if (document.hidden) hidden = window.setTimeout(() => current?.abort("hidden"), HIDDEN_MS);
   });
   setInterval(() => void askBest(), BEST_MS);
+  setInterval(() => void askZones(), ZONES_MS);
   setInterval(() => {
     cost.value = { ...cost.value, bytes };
     bytes = 0;
@@ -60,7 +64,7 @@ async function keepAsking(): Promise<void> {
       await stream(where.value, () => {
         wait = AGAIN_MS;
       });
-      lose("the stream ended", wait);
+      lose("", wait);
     } catch (e) {
       if (e instanceof Refused && e.status === 400 && where.value) {
         // A filter from an earlier visit that this daemon does not know.
@@ -73,7 +77,7 @@ async function keepAsking(): Promise<void> {
         await seen();
         continue;
       }
-      lose(words(e), wait);
+      lose(e instanceof Refused ? e.message : "", wait);
     }
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, AGAIN_MS_MAX);
@@ -127,6 +131,7 @@ async function stream(filter: string, opened: () => void): Promise<void> {
       if (first) {
         opened();
         void askBest();
+        void askZones();
         void fill();
       }
       first = false;
@@ -158,6 +163,18 @@ async function askBest(): Promise<void> {
     best.value = (await get<BestAnswer>("best", [["n", String(BEST)]])).best;
   } catch {
     // The stream says when the daemon is gone.
+  }
+}
+
+/** Zones change slower still. */
+const ZONES_MS = 10_000;
+
+async function askZones(): Promise<void> {
+  if (connection.value.state !== "live" || document.hidden) return;
+  try {
+    partial.value = (await get<ZoneView[]>("zones")).some((z) => z.partial);
+  } catch {
+    // As above.
   }
 }
 

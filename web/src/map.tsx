@@ -30,6 +30,8 @@ const SIZES = [
 ] as const;
 /** Large cells are stretched to fill their row, by so much at most. */
 const STRETCH = 1.5;
+/** Times of drawing that are kept for who measures. */
+const DRAWS = 100;
 const TITLE = 22;
 const GAP = 8;
 
@@ -208,6 +210,8 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
       performance.mark("map");
       draw(canvas.current, layout.current, column, at?.id ?? null);
       performance.measure("map.draw", "map");
+      performance.clearMarks("map");
+      if (performance.getEntriesByName("map.draw").length > DRAWS) performance.clearMeasures("map.draw");
     });
   }, [change, groups, column, size, at]);
 
@@ -282,6 +286,7 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
 }
 
 function Tip({ cell, layout }: { cell: Cell; layout: Layout }) {
+  void tick.value;
   const { node } = cell;
   const right = cell.x > layout.width / 2;
   const place = {

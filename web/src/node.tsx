@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Attribute, type ClaimView, type SeriesAnswer, get, words } from "./api";
 import { type Chart, ChartView, type Past, type Zoom } from "./charts";
-import { place } from "./dom";
+import { nodeAddress, place } from "./dom";
 import { connection } from "./live";
 import { Nothing, trouble } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
@@ -24,6 +24,17 @@ export function NodePage() {
   const all = table.list();
   if (all.length === 0) return <Nothing />;
   const node = table.nodes.get(wanted) ?? only(all.filter((n) => n.view.name === wanted || (wanted.length >= 4 && n.view.id.startsWith(wanted))));
+  const alike = all.filter((n) => n.view.name === wanted);
+  if (!node && alike.length > 1)
+    return (
+      <Empty title={`${alike.length} nodes are named ${wanted}`}>
+        {alike.map((n) => (
+          <p key={n.view.id}>
+            <a href={nodeAddress(n.view.id)}>{n.view.id.slice(0, 16)}…</a> {n.view.state}, {n.view.addresses[0] ?? ""}
+          </p>
+        ))}
+      </Empty>
+    );
   if (!node)
     return (
       <Empty title="There is no such node">
@@ -39,7 +50,11 @@ export function NodePage() {
 const only = (nodes: Node[]) => (nodes.length === 1 ? nodes[0] : undefined);
 
 function Page({ node }: { node: Node }) {
+  void tick.value;
   const { view } = node;
+  useEffect(() => {
+    document.title = `${view.name}, peermon`;
+  }, [view.name]);
   return (
     <>
       <div class="node-head">

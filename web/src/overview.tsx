@@ -2,7 +2,7 @@
 
 import { COLOURS, column as find } from "./columns";
 import { kept, nodeAddress } from "./dom";
-import { connection } from "./live";
+import { connection, partial } from "./live";
 import { NodeMap, Scale } from "./map";
 import { Bar, Empty, Spark } from "./parts";
 import { Rows, inOrder } from "./table";
@@ -101,7 +101,9 @@ export function Nothing() {
 }
 
 function Cards() {
+  void tick.value;
   const t = table.totals();
+  const least = partial.value ? "≥ " : "";
   const threads = (n: Node) => n.fact("cpu.threads") ?? 0;
   const memory = (n: Node) => n.fact("mem.total") ?? 0;
   const cpu = table.past("cpu", threads);
@@ -117,6 +119,7 @@ function Cards() {
       <div class="card">
         <h2>Nodes up</h2>
         <p class="big">
+          {least}
           {u.whole(t.states.alive)}
           <small> of {u.whole(all)}</small>
         </p>
@@ -131,7 +134,7 @@ function Cards() {
         <h2>Processors</h2>
         <p class="big">{busy === null ? u.DASH : u.percent(busy)}</p>
         <Bar level={busy} label={`Processors ${busy === null ? "not known" : u.percent(busy)} busy`} />
-        <p class="dim">of {u.whole(t.threads)} threads, load {u.number(t.load)}</p>
+        <p class="dim">of {least}{u.whole(t.threads)} threads, load {least}{u.number(t.load)}</p>
         <Spark at={(i) => cpu[i] ?? null} />
       </div>
       <div class="card">
@@ -139,13 +142,15 @@ function Cards() {
         <p class="big">{used === null ? u.DASH : u.percent(used)}</p>
         <Bar level={used} label={`Memory ${used === null ? "not known" : u.percent(used)} in use`} />
         <p class="dim">
-          {u.bytes(t.memUsed)} of {u.bytes(t.memTotal)}
+          {least}
+          {u.bytes(t.memUsed)} of {least}
+          {u.bytes(t.memTotal)}
         </p>
         <Spark at={(i) => mem[i] ?? null} />
       </div>
       <div class="card">
         <h2>Network</h2>
-        <p class="big">{u.rate(t.rx + t.tx)}</p>
+        <p class="big">{least}{u.rate(t.rx + t.tx)}</p>
         <p class="dim">
           ↓ {u.rate(t.rx)} ↑ {u.rate(t.tx)}
         </p>

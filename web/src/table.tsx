@@ -291,7 +291,7 @@ export function Rows({ nodes, known, whole = false }: { nodes: Node[]; known: No
               onClick={() => go(nodeAddress(n.view.id))}
             >
               {columns.map((c) => (
-                <CellOf key={c.name} node={n} column={c} sparks={view.width >= SPARKS_FROM} />
+                <CellOf key={c.name} node={n} column={c} star={isBest(n.view.id)} sparks={view.width >= SPARKS_FROM} />
               ))}
             </tr>
           ))}
@@ -309,12 +309,12 @@ export function Rows({ nodes, known, whole = false }: { nodes: Node[]; known: No
 const TEXTS = new Set(["name", "state", "zone", "version", "address", "source", "id"]);
 const numeric = (c: Column) => !TEXTS.has(c.name);
 
-function CellOf({ node, column, sparks }: { node: Node; column: Column; sparks: boolean }) {
+function CellOf({ node, column, star, sparks }: { node: Node; column: Column; star: boolean; sparks: boolean }) {
   if (column.name === "name")
     return (
       <th scope="row">
-        <span class="star" title={isBest(node.view.id) ? "One of the best to use now" : undefined}>
-          {isBest(node.view.id) ? (
+        <span class="star" title={star ? "One of the best to use now" : undefined}>
+          {star ? (
             <>
               <span aria-hidden="true">★</span>
               <span class="hidden">one of the best to use now: </span>
