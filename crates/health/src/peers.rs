@@ -360,7 +360,7 @@ mod tests {
         }
         assert_eq!(order, [1, 2, 3, 1, 2, 3]);
         assert_eq!((p.sees(), p.seen_by(at(6_000))), ((3, 3), (3, 3)));
-        assert_eq!(p.view(at(6_000), &id(1)).unwrap().rtt, Some(Duration::from_millis(5)));
+        assert_eq!(p.view(at(6_000), &id(1)).expect("a peer").rtt, Some(Duration::from_millis(5)));
     }
 
     #[test]
@@ -385,7 +385,7 @@ mod tests {
             }
         }
         assert_eq!(goods, 12);
-        assert_eq!(p.view(at(t), &id(1)).unwrap().history.to_string(), "x............");
+        assert_eq!(p.view(at(t), &id(1)).expect("a peer").history.to_string(), "x............");
     }
 
     #[test]
@@ -397,9 +397,9 @@ mod tests {
         }
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));
         p.answered(at(4_001), &id(1), Duration::from_millis(3_001), None);
-        assert_eq!(p.view(at(4_001), &id(1)).unwrap().history.to_string(), "l");
+        assert_eq!(p.view(at(4_001), &id(1)).expect("a peer").history.to_string(), "l");
         p.answered(at(4_002), &id(1), Duration::from_millis(2), None);
-        assert_eq!(p.view(at(4_002), &id(1)).unwrap().history.to_string(), "l.");
+        assert_eq!(p.view(at(4_002), &id(1)).expect("a peer").history.to_string(), "l.");
     }
 
     #[test]
