@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// An answer later than this is late (CoDeeN's figure).
-pub const LATE: Duration = Duration::from_secs(3);
+pub(crate) const LATE: Duration = Duration::from_secs(3);
 /// A probe that has no answer after this long is sent again, so that one lost packet is no verdict.
 const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1_000)];
 /// Between two probes of peers in turn (CoDeeN's figure).
@@ -22,7 +22,7 @@ const BELIEVED: Duration = Duration::from_secs(30);
 /// Why a peer is avoided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// Its last probe had no answer within [`LATE`].
+    /// Its last probe had no answer within 3 s.
     Missed,
     /// It answers again, but too few in a row so far.
     Recovering,
@@ -314,7 +314,7 @@ impl Peer {
             Opinion::Avoided(why)
         } else if failed_last {
             Opinion::Avoided(if self.loses { Why::Loss } else { Why::Missed })
-        } else if h.failed() >= FAILED_MAX && !settled || matches!(self.opinion, Opinion::Avoided(_)) && !settled {
+        } else if !settled && (h.failed() >= FAILED_MAX || matches!(self.opinion, Opinion::Avoided(_))) {
             Opinion::Avoided(if self.loses { Why::Loss } else { Why::Recovering })
         } else {
             Opinion::Viable
