@@ -15,7 +15,7 @@ mod peers;
 
 pub use history::{DEPTH, History};
 pub use own::{Own, RECOVERY, Reason, Test};
-pub use peers::{Opinion, PeerView, Peers, Why};
+pub use peers::{Opinion, PeerView, Peers};
 
 /// Good tries in a row that end a failing (CoDeeN's figure).
 pub const GOOD_RUN: u32 = 12;

@@ -1,9 +1,8 @@
 //! What this node thinks of its peers, by how they answer it, and what they think of it.
 
 use crate::{GOOD_RUN, History};
-use peermon_model::{Instant, NodeId, Outcome};
+use peermon_model::{Instant, NodeId, Outcome, Why};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// An answer later than this is late (CoDeeN's figure).
@@ -12,60 +11,14 @@ pub(crate) const LATE: Duration = Duration::from_secs(3);
 const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1_000)];
 /// Between two probes of peers in turn (CoDeeN's figure).
 const TURN: Duration = Duration::from_secs(1);
+/// Between two looks at what is due; longer, and this node itself was stopped.
+const STOPPED: Duration = Duration::from_millis(1_500);
 /// Peers in doubt that are probed every second besides the one whose turn it is.
 const DOUBTED_MAX: usize = 4;
 /// Failed ones of the last 32 that make a peer avoided, besides the last one (CoDeeN's figure).
 const FAILED_MAX: u32 = 2;
 /// How long what a peer said of this node is believed, besides two turns of all peers.
 const BELIEVED: Duration = Duration::from_secs(30);
-
-/// Why a peer is avoided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
-    /// Its last probe had no answer within 3 s.
-    Missed,
-    /// It answers again, but too few in a row so far.
-    Recovering,
-    /// Packets to it are lost.
-    Loss,
-    /// No socket could be made to fetch from it: this node's own fault.
-    Socket,
-    /// Its name could not be resolved.
-    Resolve,
-    /// Its API port could not be connected to.
-    Connect,
-    /// It accepted the connection but sent no answer, or a wrong one.
-    Data,
-}
-
-impl Why {
-    /// Its name in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Why::Missed => "missed",
-            Why::Recovering => "recovering",
-            Why::Loss => "loss",
-            Why::Socket => "socket",
-            Why::Resolve => "resolve",
-            Why::Connect => "connect",
-            Why::Data => "data",
-        }
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Why::Missed => "it did not answer this node's last probe",
-            Why::Recovering => "it missed probes of this node lately",
-            Why::Loss => "packets from this node to it are lost",
-            Why::Socket => "no socket was left here to fetch from it",
-            Why::Resolve => "its name cannot be resolved here",
-            Why::Connect => "its API port does not accept connections from here",
-            Why::Data => "its API port accepts connections but does not answer",
-        })
-    }
-}
 
 /// What one node thinks of another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -111,6 +64,8 @@ struct Peer {
     fetch: Option<Why>,
     /// The last word of the gossip's own exchanges was that packets are lost.
     loses: bool,
+    /// The opinion is another one since somebody asked.
+    changed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,13 +80,15 @@ pub struct Peers {
     peers: BTreeMap<NodeId, Peer>,
     /// Whose turn was last.
     last: Option<NodeId>,
+    /// When somebody last looked.
+    looked: Instant,
     turn: Instant,
 }
 
 impl Peers {
     /// Nobody is known yet.
     pub fn new(now: Instant) -> Self {
-        Peers { peers: BTreeMap::new(), last: None, turn: now + TURN }
+        Peers { peers: BTreeMap::new(), last: None, looked: now, turn: now + TURN }
     }
 
     /// The others that are up, in order of id: new ones are taken in, those not among them are forgotten.
@@ -143,6 +100,11 @@ impl Peers {
     /// Whom to probe now: those whose answer is overdue, the one whose turn it is, and those in doubt.
     pub fn due(&mut self, now: Instant) -> Vec<NodeId> {
         let mut due = Vec::new();
+        if now.since(self.looked) > STOPPED {
+            // this node itself was stopped: who did not answer meanwhile may have
+            self.peers.values_mut().for_each(|p| p.asked = None);
+        }
+        self.looked = now;
         for (id, peer) in &mut self.peers {
             let Some(asked) = &mut peer.asked else { continue };
             let waited = now.since(asked.at);
@@ -175,6 +137,25 @@ impl Peers {
         }
         due.extend(turn);
         due
+    }
+
+    /// Whether it is somebody's turn.
+    pub fn is_turn(&self, now: Instant) -> bool {
+        self.turn <= now
+    }
+
+    /// The peers of whom this node thinks otherwise than at the last call.
+    pub fn changed(&mut self) -> Vec<(NodeId, Opinion)> {
+        let changed = |(id, p): (&NodeId, &mut Peer)| std::mem::take(&mut p.changed).then_some((*id, p.opinion));
+        self.peers.iter_mut().filter_map(changed).collect()
+    }
+
+    /// The peers that are avoided.
+    pub fn avoided(&self) -> impl Iterator<Item = (NodeId, Why)> {
+        self.peers.iter().filter_map(|(id, p)| match p.opinion {
+            Opinion::Avoided(why) => Some((*id, why)),
+            _ => None,
+        })
     }
 
     /// When [`Peers::due`] has something next.
@@ -279,6 +260,7 @@ impl Peer {
             asked: None,
             fetch: None,
             loses: false,
+            changed: false,
         }
     }
 
@@ -326,6 +308,7 @@ impl Peer {
             }
             self.since = now;
         }
+        self.changed |= opinion != self.opinion;
         self.opinion = opinion;
     }
 }
@@ -392,7 +375,7 @@ mod tests {
     fn a_late_answer_is_late_and_no_reason_to_avoid_for_long() {
         let mut p = peers(1);
         assert_eq!(p.due(at(1_000)), [id(1)]);
-        for t in [1_300, 2_000, 4_000] {
+        for t in [1_300, 2_000, 3_000, 4_000] {
             p.due(at(t));
         }
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));

@@ -35,7 +35,7 @@ pub use claim::{Amounts, ClaimEntry};
 pub use facts::{Fact, Facts, Value};
 pub use id::{Incarnation, NodeId, NodeName, ParseNodeId, ParseNodeName};
 pub use prefix::{AllowList, IpPrefix, ParsePrefix};
-pub use probe::{Outcome, ProbeResult, Severity};
+pub use probe::{Outcome, ProbeResult, Severity, Why};
 pub use quantity::Quantiser;
 pub use record::{CustomVital, Notice, Record, Sequence};
 pub use sample::{CollectorReport, Sample, Samples};

@@ -74,3 +74,51 @@ pub struct ProbeResult {
     /// each change is told to everybody.
     pub words: Box<str>,
 }
+
+/// Why a node avoids a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// Its last probe had no answer within 3 s.
+    Missed,
+    /// It answers again, but too few in a row so far.
+    Recovering,
+    /// Packets to it are lost.
+    Loss,
+    /// No socket could be made to fetch from it: this node's own fault.
+    Socket,
+    /// Its name could not be resolved.
+    Resolve,
+    /// Its API port could not be connected to.
+    Connect,
+    /// It accepted the connection but sent no answer, or a wrong one.
+    Data,
+}
+
+impl Why {
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Why::Missed => "missed",
+            Why::Recovering => "recovering",
+            Why::Loss => "loss",
+            Why::Socket => "socket",
+            Why::Resolve => "resolve",
+            Why::Connect => "connect",
+            Why::Data => "data",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::Missed => "it did not answer this node's last probe",
+            Why::Recovering => "it missed probes of this node lately",
+            Why::Loss => "packets from this node to it are lost",
+            Why::Socket => "no socket was left here to fetch from it",
+            Why::Resolve => "its name cannot be resolved here",
+            Why::Connect => "its API port does not accept connections from here",
+            Why::Data => "its API port accepts connections but does not answer",
+        })
+    }
+}
