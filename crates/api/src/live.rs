@@ -83,6 +83,7 @@ struct Told {
     id: NodeId,
     record: Arc<Record>,
     state: MemberState,
+    avoided: Option<Why>,
     vitals: Vitals,
     /// Whether it is still there: one mark for each batch.
     batch: bool,
@@ -103,11 +104,12 @@ impl LiveReader {
                 Some((place, told)) => {
                     told.batch = true;
                     let same = Arc::ptr_eq(&told.record, &node.record) || same_record(&told.record, &node.record);
-                    if !same || told.state != node.state {
+                    if !same || (told.state, told.avoided) != (node.state, node.avoided) {
                         live.nodes.push(LiveNode { place, node: without_vitals(node, snapshot, now) });
                     }
                     let row = !same || told.vitals != node.vitals;
-                    (told.record, told.state, told.vitals) = (node.record.clone(), node.state, node.vitals);
+                    (told.record, told.state, told.avoided) = (node.record.clone(), node.state, node.avoided);
+                    told.vitals = node.vitals;
                     if row {
                         live.rows.push(self.row(place, node));
                     }
