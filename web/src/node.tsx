@@ -4,8 +4,9 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Attribute, type ClaimView, type SeriesAnswer, get, words } from "./api";
 import { type Chart, ChartView, type Past, type Zoom } from "./charts";
 import { nodeAddress, place } from "./dom";
+import { Health } from "./health";
 import { connection } from "./live";
-import { Nothing, trouble } from "./overview";
+import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
 import * as u from "./units";
@@ -91,42 +92,6 @@ function Page({ node }: { node: Node }) {
 
 /** A word for the shell: a name from elsewhere may have anything in it. */
 export const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-
-/** How the node is, in words. */
-function Health({ node }: { node: Node }) {
-  const notices = node.view.notices.filter((n) => n.topic === "health" || n.topic.startsWith("health."));
-  const others = node.view.notices.filter((n) => !notices.includes(n));
-  const health = node.vital("health");
-  const wrong = trouble(node);
-  return (
-    <section class="panel health" aria-label="Health">
-      <h2>Health</h2>
-      {wrong && !notices.some((n) => n.text === wrong.words) && <p class={wrong.grave ? "grave" : "warn"}>{capital(wrong.words)}.</p>}
-      {notices.map((n) => (
-        <p key={n.topic} class="warn">
-          <b>{n.topic.replace(/^health\.?/, "") || "health"}</b> {n.text}
-        </p>
-      ))}
-      {!wrong && notices.length === 0 && (
-        <p class="calm">
-          ✓ It is up{health === null ? "" : health >= 1 ? " and trusts itself fully" : ` and trusts itself ${u.percent(health)}`}.
-        </p>
-      )}
-      {others.length > 0 && (
-        <dl class="notices">
-          {others.map((n) => (
-            <div key={n.topic}>
-              <dt>{n.topic}</dt>
-              <dd>{n.text}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
-    </section>
-  );
-}
-
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function chartsOf(node: Node): Chart[] {
   const total = node.fact("mem.total") ?? 0;

@@ -209,6 +209,7 @@ export function trouble(n: Node): { words: string; grave: boolean } | null {
   const health = n.vital("health");
   if (notice && health !== null && health < 1) return { words: notice.text, grave: health < 0.5 };
   if (health !== null && health < 1) return { words: `it trusts itself only ${u.percent(health)}`, grave: health < 0.5 };
+  if (n.view.avoided) return { words: `this daemon avoids it: ${n.view.avoided}`, grave: false };
   if (n.lateness() === 2) return { words: "its values are old", grave: false };
   const memory = n.vital("pressure.memory");
   if (memory !== null && memory > 0.2) return { words: `tasks waited for memory ${u.percent(memory)} of the time`, grave: memory > 0.5 };

@@ -283,17 +283,7 @@ export function Rows({ nodes, known, whole = false }: { nodes: Node[]; known: No
             </tr>
           )}
           {nodes.slice(first, last).map((n, i) => (
-            <tr
-              key={n.view.id}
-              id={`row-${n.view.id}`}
-              aria-rowindex={first + i + 2}
-              class={`${n.up ? "" : "gone"} ${n.view.id === at ? "at" : ""} ${(first + i) % 2 ? "odd" : ""}`}
-              onClick={() => go(nodeAddress(n.view.id))}
-            >
-              {columns.map((c) => (
-                <CellOf key={c.name} node={n} column={c} star={isBest(n.view.id)} sparks={view.width >= SPARKS_FROM} />
-              ))}
-            </tr>
+            <Row key={n.view.id} node={n} place={first + i} columns={columns} chosen={n.view.id === at} star={isBest(n.view.id)} sparks={view.width >= SPARKS_FROM} />
           ))}
           {last < nodes.length && (
             <tr aria-hidden="true" class="space">
@@ -303,6 +293,29 @@ export function Rows({ nodes, known, whole = false }: { nodes: Node[]; known: No
         </tbody>
       </table>
     </div>
+  );
+}
+
+interface RowOf {
+  node: Node;
+  /** Its place in the whole table. */
+  place: number;
+  columns: Column[];
+  chosen: boolean;
+  star: boolean;
+  sparks: boolean;
+}
+
+/** One row; while the table scrolls, those that were in sight before are not drawn anew. */
+function Row({ node, place, columns, chosen, star, sparks }: RowOf) {
+  void tick.value;
+  const { id } = node.view;
+  return (
+    <tr id={`row-${id}`} aria-rowindex={place + 2} class={`${node.up ? "" : "gone"} ${chosen ? "at" : ""} ${place % 2 ? "odd" : ""}`} onClick={() => go(nodeAddress(id))}>
+      {columns.map((c) => (
+        <CellOf key={c.name} node={node} column={c} star={star} sparks={sparks} />
+      ))}
+    </tr>
   );
 }
 
