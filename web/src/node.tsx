@@ -5,7 +5,7 @@ import { type Attribute, type ClaimView, type SeriesAnswer, get, words } from ".
 import { type Chart, ChartView, type Past, type Zoom } from "./charts";
 import { nodeAddress, place } from "./dom";
 import { Health } from "./health";
-import { connection } from "./live";
+import { connection, streams } from "./live";
 import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
@@ -199,7 +199,7 @@ function Charts({ node }: { node: Node }) {
       },
     );
     return () => stop.abort();
-  }, [node, stretch, charts, live]);
+  }, [node, stretch, charts, live, streams.value]);
 
   // Then second by second.
   const batch = tick.value;
