@@ -26,11 +26,12 @@ web/dist/index.html: web/node_modules/.package-lock.json $(shell find web/src we
 	cd web && npm run --silent build
 
 # Without Node.js the program says at / how to get the page; PAGE=no builds it so in any case.
+NODE_IS_NEW := const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)
 .PHONY: web-if-possible
 web-if-possible:
 	@if [ "$(PAGE)" = no ]; then :; \
-	elif command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory web; \
-	else echo "Without npm the page is left out: apt-get install nodejs npm, then build again." >&2; fi
+	elif command -v npm >/dev/null 2>&1 && node -e "$(NODE_IS_NEW)"; then $(MAKE) --no-print-directory web; \
+	else echo "The page is left out: it needs Node.js 20.19 or newer with npm (https://nodejs.org; Debian 13 has it)." >&2; fi
 
 .PHONY: build
 build: web-if-possible ## the release binary, target/release/peermon

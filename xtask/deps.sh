@@ -33,8 +33,6 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     need parallel parallel
     need clush clustershell
     need tmux tmux
-    need node nodejs
-    need npm npm
     need chromium chromium
 fi
 if [ "$level" = anchors ]; then

@@ -1,6 +1,7 @@
 // The page in a real browser, before a real cluster of five: node e2e/run.mjs PEERMON
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { launch, open } from "./browser.mjs";
@@ -60,6 +61,9 @@ await step("the page comes from the daemon, with a policy that allows nothing el
 });
 
 await step("overview: all nodes on the map, the best marked, hover tells, keys and clicks open", async () => {
+  const pressure = page.locator(".card", { hasText: "Pressure" }).locator(".big");
+  const first = await pressure.innerText();
+  await until("totals go on", async () => (await pressure.innerText()) !== first || first);
   const map = page.getByRole("application", { name: /Map of 5 nodes, coloured by CPU/ });
   await map.waitFor();
   await page.locator(".use-now li").nth(2).waitFor();
@@ -153,6 +157,12 @@ await step("which machine: requirements in, ranking with reasons and commands ou
   await page.getByText("peermon best -n 2 --mem 2G --explain").waitFor();
   await page.getByRole("button", { name: "Copy the command that asks this" }).click();
   await page.getByRole("status").filter({ hasText: /copied/ }).waitFor({ state: "attached" });
+  // The command is one: a shell runs it, quotes and all.
+  await page.getByLabel("Condition").fill('name ~ "replay-*"');
+  const command = page.locator(".command code", { hasText: "--where" }).first();
+  const said = execFileSync("sh", ["-c", (await command.innerText()).replace("peermon", peermon)], { encoding: "utf8", env: { ...process.env, PEERMON_API: here.http } });
+  assert.match(said, /1\. replay-/);
+  await page.getByLabel("Condition").fill("");
   await page.getByLabel("Available memory").fill("lots");
   await page.getByText("It must be an amount such as 16G or 500MB.").waitFor();
   await page.getByLabel("Available memory").fill("");

@@ -14,8 +14,10 @@ export interface NodeView {
   period_seconds: number;
   facts: Record<string, number | string>;
   vitals: Record<string, number>;
-  notices: { topic: string; text: string }[];
+  notices: { topic: string; text: string; seconds?: number | null }[];
   this: boolean;
+  /** Why the node that answers avoids it; absent if it does not. */
+  avoided?: string;
 }
 
 export interface Live {
@@ -102,6 +104,33 @@ export interface Status {
   seeds_waiting: string[];
   counters: Record<string, number>;
   collectors: { name: string; seconds: number; failure: string | null }[];
+}
+
+export interface Reason {
+  probe: string;
+  text: string;
+  severity: string;
+  seconds: number;
+}
+
+export interface HealthAnswer {
+  name: string;
+  trust: number;
+  reasons: Reason[];
+  probes: { probe: string; instance: string | null; history: string; tries: number; seconds: number; mean_seconds: number | null; reason: Reason | null }[];
+  sees: { viable: number; of: number };
+  seen_by: { viable: number; of: number };
+  peers: {
+    name: string;
+    id: string;
+    viable: boolean | null;
+    why: string | null;
+    seconds: number;
+    history: string;
+    rtt_seconds: number | null;
+    viable_share: number;
+    sees_me: boolean | null;
+  }[];
 }
 
 export interface Attribute {

@@ -1,5 +1,6 @@
 // Charts of one node, second by second, by uPlot. Hover and zoom are shared: all charts show the same time and the same stretch of it.
 
+import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
@@ -36,6 +37,8 @@ export interface Past {
 
 const HEIGHT = 150;
 const sync = uPlot.sync("node");
+/** The place in all charts' values that the pointer is over. */
+const hover = signal<number | null>(null);
 
 /** The stretch of time that all charts show; null: all there is. */
 export interface Zoom {
@@ -76,11 +79,12 @@ export function ChartView({ chart, past, zoom, onZoom, version }: { chart: Chart
     });
   }, [version, zoom, chart, past, dark.value]);
 
-  const last = (line: Line): string => {
-    const all = past.values.get(line.attribute);
-    const v = all?.[all.length - 1] ?? null;
+  const at = (line: Line, i: number): string => {
+    const v = past.values.get(line.attribute)?.[i] ?? null;
     return v === null ? u.DASH : chart.write(line.of ? line.of(v) : v);
   };
+  const last = (line: Line) => at(line, past.times.length - 1);
+  const over = hover.value;
   return (
     <figure class="chart">
       <figcaption>
@@ -88,7 +92,7 @@ export function ChartView({ chart, past, zoom, onZoom, version }: { chart: Chart
         <span class="chart-now">
           {chart.lines.map((l) => (
             <span key={l.attribute}>
-              <i style={{ background: `var(${l.colour})` }} aria-hidden="true" /> {l.label} <b>{last(l)}</b>
+              <i style={{ background: `var(${l.colour})` }} aria-hidden="true" /> {l.label} <b>{over === null ? last(l) : at(l, over)}</b>
             </span>
           ))}
         </span>
@@ -131,6 +135,7 @@ function options(chart: Chart, width: number, onZoom: (z: Zoom | null) => void):
     ],
     series: [{}, ...chart.lines.map((l, i) => ({ label: l.label, stroke: css(l.colour), width: 1.5, points: { show: false }, ...(i === 0 ? { fill: `${css(l.colour)}22` } : {}) }))],
     cursor: {
+      y: false,
       sync: { key: sync.key, setSeries: false },
       drag: { x: true, y: false, setScale: false },
       points: { size: 6 },
@@ -143,7 +148,7 @@ function options(chart: Chart, width: number, onZoom: (z: Zoom | null) => void):
           p.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
-      setCursor: [(p) => tell(p, chart)],
+      setCursor: [tell],
       ready: [
         (p) => {
           p.over.addEventListener("dblclick", () => onZoom(null));
@@ -160,23 +165,20 @@ const BINARY = Array.from({ length: 60 }, (_, i) => 2 ** i);
 
 const clock = (t: number) => new Date(t * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-/** Shows the values under the pointer, of this chart and of all others. */
-function tell(p: uPlot, chart: Chart): void {
+/** Shows the time under the pointer, in this chart as in all others; the titles show the values. */
+function tell(p: uPlot): void {
   const tip = p.over.querySelector<HTMLElement>(".chart-tip");
   if (!tip) return;
   const i = p.cursor.idx;
   const left = p.cursor.left ?? -1;
   if (i === null || i === undefined || left < 0) {
     tip.style.display = "none";
+    hover.value = null;
     return;
   }
-  const values = chart.lines.map((l, k) => {
-    const v = p.data[k + 1]?.[i];
-    return `${l.label} ${v === null || v === undefined ? u.DASH : chart.write(v)}`;
-  });
-  tip.textContent = `${clock(p.data[0][i]!)}  ${values.join("  ")}`;
+  hover.value = i;
+  tip.textContent = clock(p.data[0][i]!);
   tip.style.display = "block";
-  const right = left > p.over.clientWidth / 2;
-  tip.style.left = right ? "" : `${left + 8}px`;
-  tip.style.right = right ? `${p.over.clientWidth - left + 8}px` : "";
+  const most = p.over.clientWidth - tip.offsetWidth;
+  tip.style.left = `${Math.max(0, Math.min(most, left - tip.offsetWidth / 2))}px`;
 }

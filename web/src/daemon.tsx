@@ -8,6 +8,8 @@ import * as u from "./units";
 import { useAnswer } from "./zones";
 
 const EVERY_MS = 1_000;
+/** Where no token is asked for, usually. */
+const LOOPBACK = /^(localhost|127\..*|\[::1\])$/;
 /** What the daemon promises to stay within. */
 const CPU_PROMISED = 0.005;
 
@@ -73,6 +75,11 @@ export function Daemon() {
               </>
             )}
           </dl>
+          {!LOOPBACK.test(location.hostname) && (
+            <form method="post" action="/logout">
+              <button type="submit">Log out of this page</button>
+            </form>
+          )}
         </section>
         <section class="panel" aria-label="Peers">
           <h2>Peers</h2>

@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { type Theme, dark, go, nodeAddress, place, theme } from "./dom";
-import { connection } from "./live";
+import { connection, partial } from "./live";
 import { byName } from "./overview";
 import { StateMark } from "./parts";
 import { type Node, table, tick } from "./store";
@@ -118,12 +118,13 @@ export function Banner() {
     <div role="alert" class="banner" data-state={c.state}>
       {table.nodes.size === 0 ? (
         <p>
-          <strong>The daemon does not answer.</strong> It is asked again {wait < 1 ? "now" : `in ${u.seconds(wait)}`}. If it stays so: is <code>peermon daemon</code>{" "}
+          <strong>The daemon does not answer.</strong> {c.state === "lost" && c.why && `It says: ${c.why}. `}It is asked again {wait < 1 ? "now" : `in ${u.seconds(wait)}`}. If it stays so: is <code>peermon daemon</code>{" "}
           running on this machine?
         </p>
       ) : (
         <p>
           <strong>{c.state === "silent" ? "The daemon is silent" : "The daemon does not answer"}</strong> for {since}. What you see was heard before; it grows older.{" "}
+          {c.state === "lost" && c.why && `It says: ${c.why}. `}
           {c.state === "lost" && (wait < 1 ? "Asking again …" : `It is asked again in ${u.seconds(wait)}.`)}
         </p>
       )}
@@ -136,6 +137,7 @@ export function Totals() {
   void tick.value;
   const t = table.totals();
   const s = t.states;
+  const least = partial.value ? "≥ " : "";
   const others = (["suspect", "stale", "down", "left"] as const).filter((k) => s[k] > 0);
   return (
     <div class="totals" role="group" aria-label="The cluster">
@@ -143,7 +145,7 @@ export function Totals() {
         <span class="state-alive" aria-hidden="true">
           ●
         </span>{" "}
-        <b>{u.whole(s.alive)}</b> up
+        <b>{least}{u.whole(s.alive)}</b> up
       </span>
       {others.map((k) => (
         <span key={k}>
@@ -151,20 +153,20 @@ export function Totals() {
         </span>
       ))}
       <span>
-        CPU <b>{t.watched > 0 ? u.percent(t.busy / t.watched) : u.DASH}</b> of {u.whole(t.threads)} threads
+        CPU <b>{t.watched > 0 ? u.percent(t.busy / t.watched) : u.DASH}</b> of {least}{u.whole(t.threads)} threads
       </span>
       <span>
-        memory <b>{t.memTotal > 0 ? u.percent(t.memUsed / t.memTotal) : u.DASH}</b> of {u.bytes(t.memTotal)}
+        memory <b>{t.memTotal > 0 ? u.percent(t.memUsed / t.memTotal) : u.DASH}</b> of {least}{u.bytes(t.memTotal)}
       </span>
       <span>
-        load <b>{u.number(t.load)}</b>
+        load <b>{least}{u.number(t.load)}</b>
       </span>
       <span>
-        network ↓ <b>{u.rate(t.rx)}</b> ↑ <b>{u.rate(t.tx)}</b>
+        network ↓ <b>{least}{u.rate(t.rx)}</b> ↑ <b>{least}{u.rate(t.tx)}</b>
       </span>
       {t.gpus > 0 && (
         <span>
-          GPUs <b>{u.whole(t.gpus)}</b>
+          GPUs <b>{least}{u.whole(t.gpus)}</b>
         </span>
       )}
     </div>

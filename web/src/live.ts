@@ -1,7 +1,7 @@
 // The stream from the daemon: opens it, reads its batches, notices when it falls silent, and comes back.
 
 import { signal } from "@preact/signals";
-import { type BestAnswer, type Live, Refused, type SeriesAnswer, get, refusal, words } from "./api";
+import { type BestAnswer, type Live, Refused, type SeriesAnswer, type ZoneView, get, refusal } from "./api";
 import { TRACES, type TraceName } from "./columns";
 import { CELLS, CELL_SECONDS, MADE_OF, best, fillFrom, table, tick } from "./store";
 
@@ -10,6 +10,7 @@ export type Connection =
   | { state: "live" }
   /** Connected, but nothing came for a while. */
   | { state: "silent"; since: number }
+  /** Not connected; `why` is what the daemon said, if it did. */
   | { state: "lost"; since: number; why: string; again: number };
 
 /** A batch comes every second; so long without one is silence, and then the stream is taken for dead. */
@@ -18,6 +19,8 @@ const DEAD_MS = 10_000;
 /** Between two attempts, at first and at most: a daemon that restarts is back in a second, one that is gone is not asked for much. */
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8_000;
+/** A page that nobody sees gives its connection back after a while: browsers have six for a daemon, whatever the number of tabs. */
+const HIDDEN_MS = 20_000;
 /** How often the best are asked for: a choice changes slower than values. */
 const BEST_MS = 3_000;
 /** Nodes to use now that are marked. */
@@ -27,6 +30,8 @@ export const connection = signal<Connection>({ state: "loading" });
 /** The filter that the daemon applies, and why it refused another. */
 export const where = signal("");
 export const refused = signal("");
+/** Of some zones only totals and a few nodes come here, so that sums leave the others out. */
+export const partial = signal(false);
 /** What streaming costs: bytes a second, and milliseconds to take a batch. */
 export const cost = signal({ bytes: 0, take: 0 });
 
@@ -39,7 +44,13 @@ let bytes = 0;
 export function follow(): void {
   void keepAsking();
   setInterval(watch, 500);
+  let hidden = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = window.setTimeout(() => current?.abort("hidden"), HIDDEN_MS);
+  });
   setInterval(() => void askBest(), BEST_MS);
+  setInterval(() => void askZones(), ZONES_MS);
   setInterval(() => {
     cost.value = { ...cost.value, bytes };
     bytes = 0;
@@ -53,7 +64,7 @@ async function keepAsking(): Promise<void> {
       await stream(where.value, () => {
         wait = AGAIN_MS;
       });
-      lose("the stream ended", wait);
+      lose("", wait);
     } catch (e) {
       if (e instanceof Refused && e.status === 400 && where.value) {
         // A filter from an earlier visit that this daemon does not know.
@@ -62,11 +73,29 @@ async function keepAsking(): Promise<void> {
         continue;
       }
       if (current?.signal.reason === "changed") continue;
-      lose(words(e), wait);
+      if (current?.signal.reason === "hidden") {
+        await seen();
+        continue;
+      }
+      lose(e instanceof Refused ? e.message : "", wait);
     }
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, AGAIN_MS_MAX);
   }
+}
+
+/** Waits until somebody looks. */
+function seen(): Promise<void> {
+  return new Promise((done) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      lastBatch = now();
+      done();
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
 }
 
 function lose(why: string, wait: number): void {
@@ -102,6 +131,7 @@ async function stream(filter: string, opened: () => void): Promise<void> {
       if (first) {
         opened();
         void askBest();
+        void askZones();
         void fill();
       }
       first = false;
@@ -119,6 +149,7 @@ function batch(event: string): Live | null {
 
 /** Every half second: ages go on, and silence is noticed. */
 function watch(): void {
+  if (document.hidden) return;
   const quiet = now() - lastBatch;
   const c = connection.value;
   if (c.state === "live" && quiet > SILENT_MS) connection.value = { state: "silent", since: lastBatch };
@@ -127,11 +158,23 @@ function watch(): void {
 }
 
 async function askBest(): Promise<void> {
-  if (connection.value.state !== "live") return;
+  if (connection.value.state !== "live" || document.hidden) return;
   try {
     best.value = (await get<BestAnswer>("best", [["n", String(BEST)]])).best;
   } catch {
     // The stream says when the daemon is gone.
+  }
+}
+
+/** Zones change slower still. */
+const ZONES_MS = 10_000;
+
+async function askZones(): Promise<void> {
+  if (connection.value.state !== "live" || document.hidden) return;
+  try {
+    partial.value = (await get<ZoneView[]>("zones")).some((z) => z.partial);
+  } catch {
+    // As above.
   }
 }
 

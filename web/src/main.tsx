@@ -21,7 +21,7 @@ const VIEWS: Record<string, () => preact.JSX.Element | null> = {
   zones: Zones,
   daemon: Daemon,
 };
-const TITLES: Record<string, string> = { overview: "Overview", nodes: "Nodes", node: "Node", which: "Which machine?", zones: "Zones", daemon: "Daemon" };
+const TITLES: Record<string, string> = { overview: "Overview", nodes: "Nodes", which: "Which machine?", zones: "Zones", daemon: "Daemon" };
 const KEYS: Record<string, string> = { o: "#/overview", n: "#/nodes", w: "#/which", z: "#/zones", d: "#/daemon" };
 
 function Page() {
@@ -31,7 +31,7 @@ function Page() {
   const View = VIEWS[view];
 
   useEffect(() => {
-    document.title = `${TITLES[view] ?? "peermon"}, peermon`;
+    if (TITLES[view]) document.title = `${TITLES[view]}, peermon`;
     scrollTo(0, 0);
   }, [view, of]);
 

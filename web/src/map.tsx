@@ -8,8 +8,8 @@ import { SIGNS } from "./parts";
 import { CELLS, type Node, isBest, tick, best } from "./store";
 import * as u from "./units";
 
-/** Widths and heights of cells, the largest first. */
-const SIZES = [
+/** Widths and heights of cells, the largest first: with names and a sparkline, with a number, then plain down to 6 pixels. */
+const SIZES: (readonly [number, number])[] = [
   [184, 150],
   [184, 104],
   [160, 88],
@@ -18,18 +18,14 @@ const SIZES = [
   [88, 46],
   [64, 34],
   [48, 28],
-  [36, 24],
-  [28, 20],
-  [22, 18],
-  [18, 16],
-  [15, 14],
-  [12, 12],
-  [10, 10],
-  [8, 8],
-  [6, 6],
-] as const;
+  ...Array.from({ length: 31 }, (_, i) => [36 - i, Math.round((36 - i) * 0.9)] as const),
+];
+/** Large cells are made so much narrower if that spares a row. */
+const SQUEEZE = 0.85;
 /** Large cells are stretched to fill their row, by so much at most. */
 const STRETCH = 1.5;
+/** Times of drawing that are kept for who measures. */
+const DRAWS = 100;
 const TITLE = 22;
 const GAP = 8;
 
@@ -50,7 +46,9 @@ function arrange(groups: [string, Node[]][], width: number, room: number): Layou
   const titled = groups.length > 1;
   const most = Math.max(...groups.map(([, nodes]) => nodes.length));
   for (const size of SIZES) {
-    const perRow = Math.max(1, Math.min(most, Math.floor(width / size[0])));
+    const fit = Math.floor(width / size[0]);
+    if (fit < 2 && most > 1 && size[0] > 88) continue;
+    const perRow = size[0] >= 88 && most <= width / (size[0] * SQUEEZE) ? most : Math.max(1, Math.min(most, fit));
     const cell = size[0] < 88 ? size : ([Math.min(width / perRow, size[0] * STRETCH), size[1]] as const);
     const cells: Cell[] = [];
     const titles: Layout["titles"] = [];
@@ -206,6 +204,8 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
       performance.mark("map");
       draw(canvas.current, layout.current, column, at?.id ?? null);
       performance.measure("map.draw", "map");
+      performance.clearMarks("map");
+      if (performance.getEntriesByName("map.draw").length > DRAWS) performance.clearMeasures("map.draw");
     });
   }, [change, groups, column, size, at]);
 
@@ -280,6 +280,7 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
 }
 
 function Tip({ cell, layout }: { cell: Cell; layout: Layout }) {
+  void tick.value;
   const { node } = cell;
   const right = cell.x > layout.width / 2;
   const place = {

@@ -3,9 +3,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Attribute, type ClaimView, type SeriesAnswer, get, words } from "./api";
 import { type Chart, ChartView, type Past, type Zoom } from "./charts";
-import { place } from "./dom";
+import { nodeAddress, place } from "./dom";
+import { Health } from "./health";
 import { connection } from "./live";
-import { Nothing, trouble } from "./overview";
+import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
 import * as u from "./units";
@@ -24,6 +25,17 @@ export function NodePage() {
   const all = table.list();
   if (all.length === 0) return <Nothing />;
   const node = table.nodes.get(wanted) ?? only(all.filter((n) => n.view.name === wanted || (wanted.length >= 4 && n.view.id.startsWith(wanted))));
+  const alike = all.filter((n) => n.view.name === wanted);
+  if (!node && alike.length > 1)
+    return (
+      <Empty title={`${alike.length} nodes are named ${wanted}`}>
+        {alike.map((n) => (
+          <p key={n.view.id}>
+            <a href={nodeAddress(n.view.id)}>{n.view.id.slice(0, 16)}…</a> {n.view.state}, {n.view.addresses[0] ?? ""}
+          </p>
+        ))}
+      </Empty>
+    );
   if (!node)
     return (
       <Empty title="There is no such node">
@@ -39,7 +51,11 @@ export function NodePage() {
 const only = (nodes: Node[]) => (nodes.length === 1 ? nodes[0] : undefined);
 
 function Page({ node }: { node: Node }) {
+  void tick.value;
   const { view } = node;
+  useEffect(() => {
+    document.title = `${view.name}, peermon`;
+  }, [view.name]);
   return (
     <>
       <div class="node-head">
@@ -77,42 +93,6 @@ function Page({ node }: { node: Node }) {
 /** A word for the shell: a name from elsewhere may have anything in it. */
 export const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** How the node is, in words. */
-function Health({ node }: { node: Node }) {
-  const notices = node.view.notices.filter((n) => n.topic === "health" || n.topic.startsWith("health."));
-  const others = node.view.notices.filter((n) => !notices.includes(n));
-  const health = node.vital("health");
-  const wrong = trouble(node);
-  return (
-    <section class="panel health" aria-label="Health">
-      <h2>Health</h2>
-      {wrong && !notices.some((n) => n.text === wrong.words) && <p class={wrong.grave ? "grave" : "warn"}>{capital(wrong.words)}.</p>}
-      {notices.map((n) => (
-        <p key={n.topic} class="warn">
-          <b>{n.topic.replace(/^health\.?/, "") || "health"}</b> {n.text}
-        </p>
-      ))}
-      {!wrong && notices.length === 0 && (
-        <p class="calm">
-          ✓ It is up{health === null ? "" : health >= 1 ? " and trusts itself fully" : ` and trusts itself ${u.percent(health)}`}.
-        </p>
-      )}
-      {others.length > 0 && (
-        <dl class="notices">
-          {others.map((n) => (
-            <div key={n.topic}>
-              <dt>{n.topic}</dt>
-              <dd>{n.text}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
-    </section>
-  );
-}
-
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-
 function chartsOf(node: Node): Chart[] {
   const total = node.fact("mem.total") ?? 0;
   const known = (name: string) => table.attribute(name) !== undefined;
@@ -124,7 +104,7 @@ function chartsOf(node: Node): Chart[] {
       write: u.percent,
       lines: [
         { attribute: "cpu.busy", label: "busy", colour: "--c1" },
-        { attribute: "cpu.iowait", label: "waiting for disks", colour: "--c2" },
+        { attribute: "cpu.iowait", label: "I/O wait", colour: "--c2" },
         { attribute: "cpu.steal", label: "stolen", colour: "--c3" },
       ],
     },
@@ -164,9 +144,9 @@ function chartsOf(node: Node): Chart[] {
       top: 0.1,
       write: u.percent,
       lines: [
-        { attribute: "pressure.cpu", label: "for a processor", colour: "--c1" },
-        { attribute: "pressure.memory", label: "for memory", colour: "--c3" },
-        { attribute: "pressure.io", label: "for disks", colour: "--c2" },
+        { attribute: "pressure.cpu", label: "processor", colour: "--c1" },
+        { attribute: "pressure.memory", label: "memory", colour: "--c3" },
+        { attribute: "pressure.io", label: "disks", colour: "--c2" },
       ],
     },
     { title: "Disk", help: "Share of time in which the busiest disk had work", top: 1, write: u.percent, lines: [{ attribute: "disk.busy", label: "busy", colour: "--c1" }] },

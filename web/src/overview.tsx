@@ -2,12 +2,15 @@
 
 import { COLOURS, column as find } from "./columns";
 import { kept, nodeAddress } from "./dom";
-import { connection } from "./live";
+import { connection, partial } from "./live";
 import { NodeMap, Scale } from "./map";
 import { Bar, Empty, Spark } from "./parts";
+import { Rows, inOrder } from "./table";
 import { type Node, best, table, tick } from "./store";
 import * as u from "./units";
 
+/** So few nodes that all their values stand below the map. */
+const FEW = 24;
 const colouredBy = kept("map.colour", "cpu");
 const grouped = kept("map.zones", true);
 
@@ -46,6 +49,11 @@ export function Overview() {
           </div>
           <NodeMap groups={groups} column={by} />
         </section>
+        {nodes.length <= FEW && (
+          <section class="few" aria-label="All values">
+            <Rows nodes={inOrder([...nodes])} known={nodes} whole />
+          </section>
+        )}
         <div class="side">
           <UseNow />
           <LookAt nodes={nodes} />
@@ -93,7 +101,9 @@ export function Nothing() {
 }
 
 function Cards() {
+  void tick.value;
   const t = table.totals();
+  const least = partial.value ? "≥ " : "";
   const threads = (n: Node) => n.fact("cpu.threads") ?? 0;
   const memory = (n: Node) => n.fact("mem.total") ?? 0;
   const cpu = table.past("cpu", threads);
@@ -109,6 +119,7 @@ function Cards() {
       <div class="card">
         <h2>Nodes up</h2>
         <p class="big">
+          {least}
           {u.whole(t.states.alive)}
           <small> of {u.whole(all)}</small>
         </p>
@@ -123,7 +134,7 @@ function Cards() {
         <h2>Processors</h2>
         <p class="big">{busy === null ? u.DASH : u.percent(busy)}</p>
         <Bar level={busy} label={`Processors ${busy === null ? "not known" : u.percent(busy)} busy`} />
-        <p class="dim">of {u.whole(t.threads)} threads, load {u.number(t.load)}</p>
+        <p class="dim">of {least}{u.whole(t.threads)} threads, load {least}{u.number(t.load)}</p>
         <Spark at={(i) => cpu[i] ?? null} />
       </div>
       <div class="card">
@@ -131,13 +142,15 @@ function Cards() {
         <p class="big">{used === null ? u.DASH : u.percent(used)}</p>
         <Bar level={used} label={`Memory ${used === null ? "not known" : u.percent(used)} in use`} />
         <p class="dim">
-          {u.bytes(t.memUsed)} of {u.bytes(t.memTotal)}
+          {least}
+          {u.bytes(t.memUsed)} of {least}
+          {u.bytes(t.memTotal)}
         </p>
         <Spark at={(i) => mem[i] ?? null} />
       </div>
       <div class="card">
         <h2>Network</h2>
-        <p class="big">{u.rate(t.rx + t.tx)}</p>
+        <p class="big">{least}{u.rate(t.rx + t.tx)}</p>
         <p class="dim">
           ↓ {u.rate(t.rx)} ↑ {u.rate(t.tx)}
         </p>
@@ -196,6 +209,7 @@ export function trouble(n: Node): { words: string; grave: boolean } | null {
   const health = n.vital("health");
   if (notice && health !== null && health < 1) return { words: notice.text, grave: health < 0.5 };
   if (health !== null && health < 1) return { words: `it trusts itself only ${u.percent(health)}`, grave: health < 0.5 };
+  if (n.view.avoided) return { words: `this daemon avoids it: ${n.view.avoided}`, grave: false };
   if (n.lateness() === 2) return { words: "its values are old", grave: false };
   const memory = n.vital("pressure.memory");
   if (memory !== null && memory > 0.2) return { words: `tasks waited for memory ${u.percent(memory)} of the time`, grave: memory > 0.5 };

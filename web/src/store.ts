@@ -278,7 +278,10 @@ export const MADE_OF: Record<TraceName, string[]> = {
 };
 
 export const table = new Table();
-/** Counts batches, and seconds while none comes: who shows ages reads it. */
+/**
+ * Counts batches, and half seconds while none comes. Whatever shows nodes reads it: a component that reads any signal is drawn anew only
+ * when one of those that it reads changes, or its properties do.
+ */
 export const tick = signal(0);
 /** The ones to use now, as `peermon best -n 3` would choose. */
 export const best = signal<BestNode[]>([]);

@@ -1,5 +1,6 @@
 // The table of nodes: search or filter, sort, columns to choose. Only the rows in sight are in the document.
 
+import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { COLUMNS, type Column, column as find } from "./columns";
 import { go, kept, nodeAddress, place, setQuery } from "./dom";
@@ -29,6 +30,14 @@ function isName(text: string): boolean {
   return !words.has(text) && table.attribute(text) === undefined && !table.list().some((n) => text in n.view.facts);
 }
 
+/** Nodes in the order that was chosen last. */
+export function inOrder(nodes: Node[]): Node[] {
+  return nodes.sort(compare(find(sorted.value.by) ?? COLUMNS[0]!, sorted.value.falls));
+}
+
+/** Names of the columns that are shown. */
+const visible = signal<string[]>([]);
+
 export function Table() {
   void tick.value;
   const text = place.value.query.get("where") ?? "";
@@ -43,8 +52,7 @@ export function Table() {
   const all = table.list();
   if (all.length === 0) return <Nothing />;
   const shown = all.filter((n) => (name ? n.view.name.toLowerCase().includes(name) : n.passes));
-  const by = find(sorted.value.by) ?? COLUMNS[0]!;
-  shown.sort(compare(by, sorted.value.falls));
+  inOrder(shown);
   const error = name || !refused.value ? "" : refused.value;
   return (
     <>
@@ -152,7 +160,7 @@ function columnsFor(nodes: Node[], room: number): Column[] {
 }
 
 function Columns({ nodes }: { nodes: Node[] }) {
-  const now = chosen.value ?? COLUMNS.filter((c) => c.usual).map((c) => c.name);
+  const now = visible.value;
   const details = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
     const close = (e: Event) => {
@@ -191,7 +199,8 @@ function Columns({ nodes }: { nodes: Node[] }) {
   );
 }
 
-function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
+/** The rows; `whole` shows all of them instead of scrolling. */
+export function Rows({ nodes, known, whole = false }: { nodes: Node[]; known: Node[]; whole?: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600, width: 1000 });
   const [at, setAt] = useState("");
@@ -210,6 +219,9 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
 
   // Whether a column has anything is looked at anew only when nodes come or the choice changes.
   const columns = useMemo(() => columnsFor(known, view.width), [known.length, view.width, chosen.value, table.attributes]);
+  useEffect(() => {
+    visible.value = columns.map((c) => c.name);
+  }, [columns]);
   const first = Math.max(0, Math.floor(view.top / ROW) - BEYOND);
   const last = Math.min(nodes.length, Math.ceil((view.top + view.height) / ROW) + BEYOND);
   const index = nodes.findIndex((n) => n.view.id === at);
@@ -240,7 +252,7 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
   };
   return (
     <div
-      class="rows"
+      class={whole ? "rows whole" : "rows"}
       ref={box}
       tabIndex={0}
       role="group"
@@ -271,17 +283,7 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
             </tr>
           )}
           {nodes.slice(first, last).map((n, i) => (
-            <tr
-              key={n.view.id}
-              id={`row-${n.view.id}`}
-              aria-rowindex={first + i + 2}
-              class={`${n.up ? "" : "gone"} ${n.view.id === at ? "at" : ""} ${(first + i) % 2 ? "odd" : ""}`}
-              onClick={() => go(nodeAddress(n.view.id))}
-            >
-              {columns.map((c) => (
-                <CellOf key={c.name} node={n} column={c} sparks={view.width >= SPARKS_FROM} />
-              ))}
-            </tr>
+            <Row key={n.view.id} node={n} place={first + i} columns={columns} chosen={n.view.id === at} star={isBest(n.view.id)} sparks={view.width >= SPARKS_FROM} />
           ))}
           {last < nodes.length && (
             <tr aria-hidden="true" class="space">
@@ -294,15 +296,38 @@ function Rows({ nodes, known }: { nodes: Node[]; known: Node[] }) {
   );
 }
 
+interface RowOf {
+  node: Node;
+  /** Its place in the whole table. */
+  place: number;
+  columns: Column[];
+  chosen: boolean;
+  star: boolean;
+  sparks: boolean;
+}
+
+/** One row; while the table scrolls, those that were in sight before are not drawn anew. */
+function Row({ node, place, columns, chosen, star, sparks }: RowOf) {
+  void tick.value;
+  const { id } = node.view;
+  return (
+    <tr id={`row-${id}`} aria-rowindex={place + 2} class={`${node.up ? "" : "gone"} ${chosen ? "at" : ""} ${place % 2 ? "odd" : ""}`} onClick={() => go(nodeAddress(id))}>
+      {columns.map((c) => (
+        <CellOf key={c.name} node={node} column={c} star={star} sparks={sparks} />
+      ))}
+    </tr>
+  );
+}
+
 const TEXTS = new Set(["name", "state", "zone", "version", "address", "source", "id"]);
 const numeric = (c: Column) => !TEXTS.has(c.name);
 
-function CellOf({ node, column, sparks }: { node: Node; column: Column; sparks: boolean }) {
+function CellOf({ node, column, star, sparks }: { node: Node; column: Column; star: boolean; sparks: boolean }) {
   if (column.name === "name")
     return (
       <th scope="row">
-        <span class="star" title={isBest(node.view.id) ? "One of the best to use now" : undefined}>
-          {isBest(node.view.id) ? (
+        <span class="star" title={star ? "One of the best to use now" : undefined}>
+          {star ? (
             <>
               <span aria-hidden="true">★</span>
               <span class="hidden">one of the best to use now: </span>

@@ -82,8 +82,8 @@ function Topology({ zones }: { zones: ZoneView[] }) {
   const of = (z: ZoneView) => nodes.filter((n) => n.view.zone === z.name && n.view.state !== "left");
   const others = zones.filter((z) => z !== own);
   const height = others.length === 0 ? 300 : others.length < 3 ? 330 : 560;
-  const middle: Drawn = { zone: own, x: WIDTH / 2, y: height / 2, r: others.length > 12 ? 70 : others.length ? 96 : 118, nodes: of(own), named: others.length === 0 && of(own).length <= NAMES };
-  const around = Math.min(82, Math.max(30, 620 / Math.max(others.length, 1)));
+  const middle: Drawn = { zone: own, x: WIDTH / 2, y: height / 2, r: others.length > 12 ? 70 : others.length > 2 ? 84 : others.length ? 96 : 118, nodes: of(own), named: others.length === 0 && of(own).length <= NAMES };
+  const around = Math.min(others.length > 2 ? 68 : 84, Math.max(30, 620 / Math.max(others.length, 1)));
   const drawn = others.map((zone, i): Drawn => {
     const turn = (i / others.length) * 2 * Math.PI + (others.length < 3 ? Math.PI : -Math.PI / 2);
     const rx = WIDTH / 2 - around - 20;

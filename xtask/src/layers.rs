@@ -30,6 +30,7 @@ const HOUSES: &[House] = &[
     ("peermon-gossip", 1, Pure(&[])),
     ("peermon-channel", 1, Pure(&[])),
     ("peermon-pathtest", 1, Pure(&[])),
+    ("peermon-health", 1, Pure(&[])),
     ("peermon-memory", 1, Pure(&["miniz_oxide"])),
     ("peermon-placement", 1, Pure(&[])),
     ("peermon-node", 2, Pure(&[])),

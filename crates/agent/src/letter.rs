@@ -20,6 +20,10 @@ pub(crate) enum Letter {
     Facts(Facts),
     /// Seeds given by name have been looked up.
     Found(Vec<SocketAddr>),
+    /// A self-probe has something to say.
+    Probe(peermon_collector::probe::Report),
+    /// Somebody asks how well this node is.
+    Health(Reply<Result<api::HealthAnswer, api::Error>>),
     /// Somebody asks for an invitation.
     Invite(Reply<Result<Invitation, api::Error>>),
     /// Somebody wants to join: a cluster, if there is an invitation, and addresses to contact.

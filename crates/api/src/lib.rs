@@ -6,6 +6,7 @@
 
 mod claims;
 mod events;
+mod health;
 mod live;
 mod series;
 mod types;
@@ -13,6 +14,7 @@ mod view;
 
 pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
 pub use events::{Event, EventSink, EventStream, NextEvent};
+pub use health::{HealthAnswer, PeerHealthView, ProbeView, ReasonView, Visibility};
 pub use live::{Live, LiveNode, LiveQuery, LiveReader, LiveRow};
 pub use series::{Fold, Series, SeriesAnswer, SeriesQuery};
 pub use types::*;
@@ -30,6 +32,10 @@ pub trait Service: Send + Sync {
     fn node(&self, name_or_id: &str) -> Result<NodeView, Error>;
     /// The best nodes for a job, best first.
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error>;
+    /// What probes found: of this node, and how its peers answer it. Who only shows a table probes nothing.
+    fn health(&self) -> Result<HealthAnswer, Error> {
+        Err(Error::Unavailable("what answers here only shows a table and probes nothing; ask a daemon".into()))
+    }
     /// All zones, the one of the node that answers first, then by name.
     fn zones(&self) -> Result<Vec<ZoneView>, Error>;
     /// What this node remembers of the last hour of nodes' vitals. Who only shows a table remembers nothing.

@@ -1,7 +1,7 @@
 //! The table as it changes: what a screen shows second by second, in batches that hold only what changed.
 
 use crate::{NodeView, NodesQuery, selected};
-use peermon_model::{Instant, MemberState, NodeEntry, NodeId, Record, Snapshot, Vitals};
+use peermon_model::{Instant, MemberState, NodeEntry, NodeId, Record, Snapshot, Vitals, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +83,7 @@ struct Told {
     id: NodeId,
     record: Arc<Record>,
     state: MemberState,
+    avoided: Option<Why>,
     vitals: Vitals,
     /// Whether it is still there: one mark for each batch.
     batch: bool,
@@ -103,11 +104,12 @@ impl LiveReader {
                 Some((place, told)) => {
                     told.batch = true;
                     let same = Arc::ptr_eq(&told.record, &node.record) || same_record(&told.record, &node.record);
-                    if !same || told.state != node.state {
+                    if !same || (told.state, told.avoided) != (node.state, node.avoided) {
                         live.nodes.push(LiveNode { place, node: without_vitals(node, snapshot, now) });
                     }
                     let row = !same || told.vitals != node.vitals;
-                    (told.record, told.state, told.vitals) = (node.record.clone(), node.state, node.vitals);
+                    (told.record, told.state, told.avoided) = (node.record.clone(), node.state, node.avoided);
+                    told.vitals = node.vitals;
                     if row {
                         live.rows.push(self.row(place, node));
                     }
@@ -125,8 +127,8 @@ impl LiveReader {
             (0..).filter(|p| self.told.get(*p).is_none_or(Option::is_none)).take(new.len()).collect::<Vec<_>>().into_iter();
         for node in new {
             let place = free.next().expect("as many as there are new nodes");
-            let told =
-                Told { id: node.record.id, record: node.record.clone(), state: node.state, vitals: node.vitals, batch: true };
+            let (id, record, vitals) = (node.record.id, node.record.clone(), node.vitals);
+            let told = Told { id, record, state: node.state, avoided: node.avoided, vitals, batch: true };
             if place >= self.told.len() {
                 self.told.resize_with(place + 1, || None);
             }
@@ -230,6 +232,7 @@ mod tests {
             age: Some(Duration::from_millis(440)),
             in_state: Duration::from_secs(9),
             hidden: false,
+            avoided: None,
             period: Duration::from_secs(1),
         }
     }
@@ -267,6 +270,9 @@ mod tests {
         let mut newer = a.clone();
         Arc::make_mut(&mut newer.record).sequence = Sequence(2);
         assert_eq!(said(&tell(&[newer.clone(), down.clone()])), "gone [] nodes 0=n1:alive rows 0:0.5");
+        let avoided = NodeEntry { avoided: Some(Why::Loss), ..down.clone() };
+        assert_eq!(said(&tell(&[newer.clone(), avoided])), "gone [] nodes 1=n2:down rows ");
+        assert_eq!(said(&tell(&[newer.clone(), down.clone()])), "gone [] nodes 1=n2:down rows ");
         // A place is given again once its node is gone; what is hidden is gone as well.
         let hidden = NodeEntry { hidden: true, ..newer };
         assert_eq!(said(&tell(&[hidden, down.clone(), c.clone()])), "gone [0] nodes 0=n3:alive rows 0:1.0");

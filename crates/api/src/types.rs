@@ -75,9 +75,12 @@ pub struct NodeView {
     pub facts: BTreeMap<String, FactValue>,
     /// Its vitals, attribute name to number in base units; a missing one is not known.
     pub vitals: BTreeMap<String, f64>,
-    /// Messages it shows to everybody.
+    /// Messages it shows to everybody. Topics that begin with `health.` are what its self-probes found wrong.
     #[serde(default)]
     pub notices: Vec<NoticeView>,
+    /// Why the node that answers avoids it, in words; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avoided: Option<String>,
     /// Whether it is the node that answers.
     #[serde(default)]
     pub this: bool,
@@ -135,6 +138,9 @@ pub struct NoticeView {
     pub topic: String,
     /// The message.
     pub text: String,
+    /// For how long it has been shown, in seconds; null if that is not known.
+    #[serde(default)]
+    pub seconds: Option<f64>,
 }
 
 /// A message that this node shows to everybody for a while, so that others know what runs on it.

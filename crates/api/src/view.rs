@@ -90,10 +90,17 @@ impl NodeView {
             period_seconds: entry.period.as_secs_f64(),
             facts: facts.map(|f| (f.kind.attribute.full_name(f.instance.as_deref()).into_owned(), (&f.value).into())).collect(),
             vitals: vitals.map(|(name, _, value)| (name.to_string(), value)).collect::<BTreeMap<_, _>>(),
-            notices: r.notices.iter().map(Into::into).collect(),
+            notices: r.notices.iter().map(|n| NoticeView { seconds: shown_for(n, snapshot, now), ..n.into() }).collect(),
+            avoided: entry.avoided.map(|why| why.to_string()),
             this: r.id == snapshot.me,
         }
     }
+}
+
+/// How long a notice has been shown, by the cluster's clock.
+fn shown_for(n: &Notice, snapshot: &Snapshot, now: Instant) -> Option<f64> {
+    let clock = (snapshot.clock + (now - snapshot.taken)).as_secs_f64();
+    (n.since > 0 && !snapshot.clock.is_zero()).then(|| (clock - f64::from(n.since)).max(0.0))
 }
 
 impl From<MemberState> for State {
@@ -147,7 +154,7 @@ impl From<&Value> for FactValue {
 
 impl From<&Notice> for NoticeView {
     fn from(n: &Notice) -> NoticeView {
-        NoticeView { topic: n.topic.to_string(), text: n.text.to_string() }
+        NoticeView { topic: n.topic.to_string(), text: n.text.to_string(), seconds: None }
     }
 }
 
@@ -191,7 +198,7 @@ mod tests {
             key_held: 0,
             facts,
             custom: vec![custom],
-            notices: vec![Notice { topic: "maintenance".into(), text: "new fan".into() }],
+            notices: vec![Notice::new("maintenance", "new fan")],
             facts_dropped: 0,
         };
         let mut row = Vitals::default();
@@ -206,6 +213,7 @@ mod tests {
             state,
             vitals: row,
             age,
+            avoided: None,
             in_state: Duration::from_secs(9),
             hidden: false,
             period: Duration::from_secs(1),
@@ -215,7 +223,7 @@ mod tests {
     fn table(mut nodes: Vec<NodeEntry>) -> Snapshot {
         nodes.sort_by_key(|n| n.record.id);
         let me = nodes[0].record.id;
-        Snapshot { taken: Instant::from_millis(5000), me, nodes, zones: Vec::new(), claims: Vec::new() }
+        Snapshot { taken: Instant::from_millis(5000), me, nodes, zones: Vec::new(), claims: Vec::new(), clock: Duration::ZERO }
     }
 
     #[test]
@@ -229,7 +237,7 @@ mod tests {
         assert!(!v.facts.contains_key("swap.total") && !v.vitals.contains_key("swap.used"), "not a number");
         assert_eq!(v.vitals.into_iter().collect::<Vec<_>>(), [("mem.available".into(), 32e9), ("queue.length".into(), 7.0)]);
         assert_eq!((v.this, v.incarnation, v.addresses), (true, 3, vec!["10.0.0.1:19810".to_string()]));
-        assert_eq!(v.notices, [NoticeView { topic: "maintenance".into(), text: "new fan".into() }]);
+        assert_eq!(v.notices, [NoticeView { topic: "maintenance".into(), text: "new fan".into(), seconds: None }]);
     }
 
     #[test]

@@ -174,11 +174,19 @@ fn table(machines: &[Machine]) -> Snapshot {
             vitals: row,
             period: PERIOD,
             age: Some(Duration::from_nanos(running.subsec_nanos().into())),
+            avoided: None,
             in_state: running,
             hidden: false,
         }
     });
-    Snapshot { taken: now, me: machines[0].record.id, nodes: nodes.collect(), zones: Vec::new(), claims: Vec::new() }
+    Snapshot {
+        taken: now,
+        me: machines[0].record.id,
+        nodes: nodes.collect(),
+        zones: Vec::new(),
+        claims: Vec::new(),
+        clock: Duration::ZERO,
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@ use crate::http::{Answer, Failure, Request, ask, encode};
 use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
-    Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
-    JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer,
+    Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status,
+    ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -281,6 +282,10 @@ impl Service for Client {
 
     fn announce(&self, announcement: &Announcement) -> Result<Vec<NoticeView>, Error> {
         self.post("/api/v1/announce", Some(announcement))
+    }
+
+    fn health(&self) -> Result<HealthAnswer, Error> {
+        self.get("/api/v1/health")
     }
 
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {

@@ -18,6 +18,7 @@
 //! ```
 
 mod addresses;
+mod adjtimex;
 mod attributes;
 mod collect;
 mod error;
@@ -26,6 +27,7 @@ pub mod facts;
 mod hot_file;
 mod lane;
 pub mod limits;
+pub mod probe;
 mod rate;
 pub mod replay;
 mod root;

@@ -45,5 +45,9 @@ pub const FACT_INTERFACES_MAX: usize = 8;
 pub const FACTS_TIME_MAX: Duration = Duration::from_secs(2);
 /// Bytes of a machine trace: a day at one line a second.
 pub const TRACE_BYTES_MAX: usize = 16 << 20;
+/// Threads that may be stuck in self-probes: some dead servers with several mounts each.
+pub const HUNG_PROBES_MAX: usize = 24;
+/// Mounts, name servers and the like that are probed.
+pub const PROBED_THINGS_MAX: usize = 128;
 /// Stack of this crate's threads. They go a few calls deep and hold no large arrays.
 pub(crate) const THREAD_STACK_BYTES: usize = 256 << 10;

@@ -94,9 +94,17 @@ fn table() -> Result<Snapshot, Box<dyn std::error::Error>> {
             vitals: row,
             period: Duration::from_secs(1),
             age: Some(Duration::from_millis(400)),
+            avoided: None,
             in_state: Duration::from_secs(60),
             hidden: false,
         });
     }
-    Ok(Snapshot { taken: Instant::from_millis(60_000), me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new() })
+    Ok(Snapshot {
+        taken: Instant::from_millis(60_000),
+        me: NodeId([0; 32]),
+        nodes,
+        zones: Vec::new(),
+        claims: Vec::new(),
+        clock: Duration::ZERO,
+    })
 }

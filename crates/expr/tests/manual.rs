@@ -51,6 +51,7 @@ fn table() -> Snapshot {
         vitals: row,
         period: Duration::from_secs(1),
         age: Some(Duration::from_millis(300)),
+        avoided: None,
         in_state: Duration::from_secs(7200),
         hidden: false,
     };
@@ -60,6 +61,7 @@ fn table() -> Snapshot {
         nodes: vec![node],
         zones: Vec::new(),
         claims: Vec::new(),
+        clock: Duration::ZERO,
     }
 }
 

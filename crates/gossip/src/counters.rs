@@ -34,6 +34,7 @@ counters! {
     claims_sent = "gossip.claims.sent", "Claims sent to peers.";
     grafts = "gossip.grafts", "Rows asked for because they were missing.";
     pings = "gossip.pings", "Probes sent to silent neighbours.";
+    probes = "gossip.probes", "Light probes sent to members in turn.";
     accusations = "gossip.accusations", "Neighbours accused of being silent.";
     refutations = "gossip.refutations", "Accusations of this node that it refuted.";
     synchronisations = "gossip.synchronisations", "Peers served with the whole table.";

@@ -46,6 +46,7 @@ fn table(taken: f64, nodes: &[(u8, f64, u8)]) -> Snapshot {
             vitals,
             period: Duration::from_secs(1),
             age: Some(Duration::from_secs_f64(*age)),
+            avoided: None,
             in_state: Duration::ZERO,
             hidden: false,
         });

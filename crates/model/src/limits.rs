@@ -10,8 +10,10 @@ pub const FACT_TEXT_BYTES_MAX: usize = 96;
 pub const ADDRESSES_MAX: usize = 4;
 /// Custom vitals of one node: the row's last mask byte has 8 bits.
 pub const CUSTOM_VITALS_MAX: usize = 8;
-/// Notices a record carries.
+/// Notices of people and programs that a record carries.
 pub const NOTICES_MAX: usize = 4;
+/// Findings of self-probes that a record carries besides: the worst ones.
+pub const FINDINGS_MAX: usize = 4;
 /// Bytes of a notice's text.
 pub const NOTICE_TEXT_BYTES_MAX: usize = 80;
 /// Bytes of an attribute's full name.

@@ -23,10 +23,22 @@ pub struct CustomVital {
 /// A short message a node shows to everybody.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
-    /// What it is about, e.g. `maintenance`.
+    /// What it is about, e.g. `maintenance`. What begins with [`Notice::HEALTH`] is what a self-probe found.
     pub topic: Box<str>,
     /// The message.
     pub text: Box<str>,
+    /// Seconds on the cluster's clock when it was first shown.
+    pub since: u32,
+}
+
+impl Notice {
+    /// How topics of what self-probes found begin; the probe's name follows.
+    pub const HEALTH: &str = "health.";
+
+    /// A message that is shown from now on: the node puts the time.
+    pub fn new(topic: impl Into<Box<str>>, text: impl Into<Box<str>>) -> Self {
+        Notice { topic: topic.into(), text: text.into(), since: 0 }
+    }
 }
 
 /// What a node publishes to all and signs: who it is, where it is reached, its facts and notices. Its vitals travel apart,

@@ -1,4 +1,4 @@
-use crate::{ClaimEntry, Instant, NodeId, Record, Vitals, ZoneEntry};
+use crate::{ClaimEntry, Instant, NodeId, Record, Vitals, Why, ZoneEntry};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub struct NodeEntry {
     pub in_state: Duration,
     /// It has been down or gone so long that it is not shown unless asked for.
     pub hidden: bool,
+    /// Why the node that holds this table avoids it.
+    pub avoided: Option<Why>,
 }
 
 /// The table at a moment: immutable, shared with every reader.
@@ -69,12 +71,14 @@ pub struct Snapshot {
     pub zones: Vec<ZoneEntry>,
     /// What is claimed of nodes in this table, in order of who claimed and number.
     pub claims: Vec<ClaimEntry>,
+    /// The cluster's clock when it was taken.
+    pub clock: Duration,
 }
 
 impl Snapshot {
     /// A table without nodes.
     pub fn empty(me: NodeId) -> Self {
-        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new(), zones: Vec::new(), claims: Vec::new() }
+        Snapshot { taken: Instant::ZERO, me, nodes: Vec::new(), zones: Vec::new(), claims: Vec::new(), clock: Duration::ZERO }
     }
 
     /// The node with this id.

@@ -23,6 +23,7 @@
 //! assert!(wave <= now);
 //! ```
 
+mod health;
 mod row;
 mod zone;
 
@@ -30,6 +31,8 @@ pub use peermon_gossip::{
     ClaimError, ClockInfo, Destination, Event, LinkInfo, LinkRole, PERIODS, PaceInfo, Published, SendError, SharedRecords,
     Transmit,
 };
+
+pub use peermon_health::{DEPTH, History, Opinion, PeerView, Reason, Test};
 
 use peermon_gossip::Engine;
 use peermon_model::{
@@ -141,6 +144,7 @@ pub enum Command {
 pub struct Node {
     engine: Engine,
     custom: Vec<CustomVital>,
+    health: health::Health,
 }
 
 impl Node {
@@ -163,7 +167,7 @@ impl Node {
             key_held: keyring.newest(),
             facts: config.facts,
             custom: custom.clone(),
-            notices: first(config.notices, limits::NOTICES_MAX),
+            notices: first(config.notices.clone(), limits::NOTICES_MAX),
             facts_dropped: 0,
         };
         let gossip = peermon_gossip::Config {
@@ -183,7 +187,8 @@ impl Node {
             key_patience: config.key_patience,
         };
         let engine = Engine::new(gossip, identity.key, keyring, record, row::bands(), seed, now);
-        Node { engine, custom }
+        let health = health::Health::new(now, first(config.notices, limits::NOTICES_MAX));
+        Node { engine, custom, health }
     }
 
     /// Shares records with other nodes of this process: the simulator's.
@@ -199,7 +204,7 @@ impl Node {
     /// Takes a round of samples and publishes the row made of it. Without samples (a hung collector) the row says that
     /// nothing is known, so that the node is seen alive but nobody takes old values for new.
     pub fn handle_samples(&mut self, now: Instant, samples: &Samples) {
-        let row = row::quantise(self.engine.record(), &self.custom, samples);
+        let row = row::quantise(self.engine.record(), &self.custom, samples, self.health.trust(now));
         self.handle_row(now, &row);
     }
 
@@ -216,7 +221,8 @@ impl Node {
 
     /// Takes the messages to everybody.
     pub fn handle_notices(&mut self, now: Instant, notices: Vec<Notice>) {
-        self.change_record(now, |r| r.notices = first(notices, limits::NOTICES_MAX));
+        self.health.notices = first(notices, limits::NOTICES_MAX);
+        self.tell_notices(now);
     }
 
     /// Takes the addresses this node is reached at.
@@ -298,11 +304,12 @@ impl Node {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.engine.handle_timeout(now);
+        self.tend_health(now);
     }
 
     /// When [`Node::handle_timeout`] must be called next.
     pub fn deadline(&self) -> Instant {
-        self.engine.deadline()
+        self.engine.deadline().min(self.health.deadline())
     }
 
     /// The next datagram to send.
@@ -312,12 +319,17 @@ impl Node {
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.engine.poll_event()
+        while let Some(event) = self.engine.poll_event() {
+            if let Some(event) = self.keep(event) {
+                return Some(event);
+            }
+        }
+        None
     }
 
     /// The table as it is now.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        self.engine.snapshot(now)
+        self.with_opinions(self.engine.snapshot(now))
     }
 
     /// This node's identity.

@@ -20,12 +20,12 @@ pub(crate) fn bands() -> Bands {
     bands
 }
 
-/// The row of a round. `health` is the share of collectors that succeeded.
-pub(crate) fn quantise(record: &Record, custom: &[CustomVital], samples: &Samples) -> Vitals {
+/// The row of a round. `health` is the share of collectors that succeeded, or what self-probes leave of the trust in this node.
+pub(crate) fn quantise(record: &Record, custom: &[CustomVital], samples: &Samples, trust: f64) -> Vitals {
     let mut row = Vitals::default();
     for v in VITALS {
         let health = v.attribute.name == "health";
-        let value = if health { Some(health_of(samples)) } else { value(samples, &v.attribute.name) };
+        let value = if health { Some(health_of(samples).min(trust)) } else { value(samples, &v.attribute.name) };
         if let Some(value) = value {
             row.put(v.slot, v.quantiser.encode(value, record.scale(&v.quantiser)));
         }
@@ -92,13 +92,13 @@ mod tests {
                 CollectorReport { collector: "net", duration: Duration::ZERO, failure: Some("no".into()) },
             ],
         };
-        let row = quantise(node.record(), &custom, &samples);
+        let row = quantise(node.record(), &custom, &samples, 1.0);
         let shown: Vec<_> = node.record().vitals(&row).map(|(n, _, v)| (n.to_string(), v)).collect();
         assert_eq!(
             shown,
             [("cpu.busy".into(), 0.25), ("mem.available".into(), 2e9), ("health".into(), 0.5), ("disk.sda.busy".into(), 0.5)]
         );
-        let nothing = quantise(node.record(), &custom, &Samples::default());
+        let nothing = quantise(node.record(), &custom, &Samples::default(), 1.0);
         assert_eq!(node.record().vitals(&nothing).collect::<Vec<_>>(), [("health", Unit::Ratio, 0.0)]);
     }
 }

@@ -56,6 +56,7 @@ fn node(number: u8, name: &str, state: State, age: Option<f64>, source: Option<&
         period_seconds: 1.0,
         facts,
         vitals: vitals.iter().map(|(n, v)| ((*n).to_string(), *v)).collect(),
+        avoided: None,
         notices: vec![],
         this: number == 1,
     }
@@ -86,7 +87,11 @@ impl Fake {
             node(4, "replay-idle", State::Down, Some(200.0), Some("replay idle"), &vitals(0.004, 0.0, 30.9)),
             node(5, "機械", State::Alive, None, None, &[]),
         ];
-        nodes[0].notices.push(NoticeView { topic: "maintenance".to_string(), text: "reboots at 18:00".to_string() });
+        nodes[0].notices.push(NoticeView {
+            topic: "maintenance".to_string(),
+            text: "reboots at 18:00".to_string(),
+            seconds: None,
+        });
         let chosen = |n: &NodeView, score: f64, reasons: &[&str]| BestNode {
             name: n.name.clone(),
             id: n.id.clone(),
@@ -278,8 +283,45 @@ impl Service for Fake {
     }
 
     fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
-        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
+        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone(), seconds: None };
         Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
+    }
+
+    fn health(&self) -> Result<HealthAnswer, Error> {
+        let text = "the name server 10.0.0.53 does not answer".to_string();
+        let reason = ReasonView { probe: "resolver".into(), text, severity: "avoid".into(), seconds: 75.0 };
+        let probe = |probe: &str, instance: Option<&str>, history: &str, reason| ProbeView {
+            probe: probe.into(),
+            instance: instance.map(Into::into),
+            history: history.into(),
+            tries: 40,
+            seconds: 0.0002,
+            mean_seconds: Some(0.000_15),
+            reason,
+        };
+        let peer = |name: &str, viable: bool, history: &str| PeerHealthView {
+            name: name.into(),
+            id: "01".repeat(32),
+            viable: Some(viable),
+            why: (!viable).then(|| "it did not answer this node's last probe".into()),
+            seconds: 9.0,
+            history: history.into(),
+            rtt_seconds: Some(0.000_3),
+            viable_share: 0.98,
+            sees_me: Some(true),
+        };
+        Ok(HealthAnswer {
+            name: "here-1".into(),
+            trust: 0.0,
+            reasons: vec![reason.clone()],
+            probes: vec![
+                probe("resolver", Some("10.0.0.53"), "............................xxxx", Some(reason)),
+                probe("sockets", None, "................................", None),
+            ],
+            sees: Visibility { viable: 1, of: 2 },
+            seen_by: Visibility { viable: 2, of: 2 },
+            peers: vec![peer("near-2", true, "........"), peer("node-3", false, "........x")],
+        })
     }
 
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {

@@ -1,12 +1,14 @@
 use crate::sight::{processors, vital};
 use crate::{By, Claimed, Sight, Unmet};
-use peermon_model::{MemberState, NodeEntry};
+use peermon_model::{MemberState, NodeEntry, Notice, Why};
 use std::fmt;
 use std::time::Duration;
 
 /// A node whose kernel used more than this share of its processors within the last 3 minutes is left out: it is thrashing or
 /// drowning in interrupts even if its load looks low (CoDeeN's guard).
 pub const SYSTEM_CPU_MAX: f64 = 0.95;
+/// A node with less health than this is ranked as if it had this.
+const HEALTH_MIN: f64 = 0.05;
 /// Periods of a node after which its values say nothing about now. The table hides a node that is silent this long.
 pub const AGE_MAX_PERIODS: u32 = 10;
 /// The shortest period believed when judging ages: a node that claims a shorter one is not held to it.
@@ -30,8 +32,10 @@ pub enum Reason {
         /// How old they may be.
         limit: Duration,
     },
-    /// It says that it is unusable.
-    Unhealthy,
+    /// It says that it is unusable, and why, if it does.
+    Unhealthy(Box<str>),
+    /// It does not answer this node well.
+    Avoided(Why),
     /// Its kernel used this share of its processors, more than [`SYSTEM_CPU_MAX`], within the last 3 minutes.
     SystemCpu(f64),
     /// It does not publish this attribute, or publishes a value that makes no sense.
@@ -73,7 +77,9 @@ impl fmt::Display for Reason {
                 age.as_secs_f64(),
                 limit.as_secs_f64()
             ),
-            Reason::Unhealthy => f.write_str("it reports health 0: it does not trust itself"),
+            Reason::Unhealthy(why) if why.is_empty() => f.write_str("it reports health 0: it does not trust itself"),
+            Reason::Unhealthy(why) => write!(f, "it does not trust itself: {why}"),
+            Reason::Avoided(why) => write!(f, "avoided from here: {why}"),
             Reason::SystemCpu(share) => write!(
                 f,
                 "its kernel used {:.1} % of its processors within the last 3 minutes; above {:.0} % is too much",
@@ -121,7 +127,11 @@ impl Sight<'_> {
             return Err(Reason::TooOld { age, limit });
         }
         if vital(node, "health") == Some(0.0) {
-            return Err(Reason::Unhealthy);
+            let found = record.notices.iter().find(|n| n.topic.starts_with(Notice::HEALTH));
+            return Err(Reason::Unhealthy(found.map_or_else(Box::default, |n| n.text.clone())));
+        }
+        if let Some(why) = node.avoided {
+            return Err(Reason::Avoided(why));
         }
         if let Some(share) = vital(node, "cpu.system.max3m").filter(|s| *s > SYSTEM_CPU_MAX) {
             return Err(Reason::SystemCpu(share));
@@ -139,11 +149,13 @@ impl Sight<'_> {
         let told = needed("load.1", by.cpu())?;
         let available = needed("mem.available", by.mem())?;
         let (cores, claimed) = (processors(node), self.claimed(node));
+        let health = vital(node, "health").unwrap_or(1.0).clamp(HEALTH_MIN, 1.0);
         let load = told.map_or(0.0, |l| self.load_now(l, cores, age) + claimed.cpus);
         Ok(Fitness {
-            load_per_core: load / cores,
+            // a node that recovers, or is weak, is taken for a smaller one
+            load_per_core: load / (cores * health),
             load_told: told.unwrap_or(0.0) / cores,
-            available: (available.unwrap_or(0.0) - claimed.mem).max(0.0),
+            available: (available.unwrap_or(0.0) * health - claimed.mem).max(0.0),
             age,
             claimed,
             cores,

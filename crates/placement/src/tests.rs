@@ -79,6 +79,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
         state: m.state,
         vitals: row,
         age: m.age.map(Duration::from_millis),
+        avoided: None,
         in_state: Duration::from_secs(3),
         hidden: m.hidden,
     }
@@ -86,7 +87,7 @@ fn entry(number: u8, m: &Machine) -> NodeEntry {
 
 fn table(machines: &[Machine]) -> Snapshot {
     let nodes = machines.iter().enumerate().map(|(i, m)| entry(i as u8, m)).collect();
-    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new() }
+    Snapshot { taken: TAKEN, me: NodeId([0; 32]), nodes, zones: Vec::new(), claims: Vec::new(), clock: Duration::ZERO }
 }
 
 fn all(by: By) -> Query {

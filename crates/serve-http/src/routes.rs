@@ -13,9 +13,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use peermon_api::{
-    Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, Invitation,
-    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery,
-    Status, ZoneView,
+    Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, HealthAnswer,
+    Invitation, JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
+    SeriesQuery, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -149,6 +149,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(node))
         .routes(routes!(best, choose))
         .routes(routes!(claims, claim))
+        .routes(routes!(health))
         .routes(routes!(cancel_claim))
         .routes(routes!(zones))
         .routes(routes!(series))
@@ -396,6 +397,14 @@ async fn choose(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) 
         Error::BadRequest(format!("the body is not a choice: {e}; it is JSON such as {example}"))
     })?;
     app.json(move |s| s.choose(&request)).await
+}
+
+/// What probes found: of this node, and how its peers answer it.
+#[utoipa::path(get, path = "/api/v1/health", responses(
+    (status = 200, description = "This node's probes and peers", body = HealthAnswer),
+))]
+async fn health(State(app): Shared) -> Answer {
+    app.json(|s| s.health()).await
 }
 
 /// All claims that hold, whoever made them.

@@ -61,6 +61,8 @@ pub struct Config {
     pub source: ValueSource,
     /// Collectors that do not run.
     pub without_collectors: Vec<String>,
+    /// Self-probes.
+    pub probes: ProbesConfig,
     /// Node to node.
     pub gossip: Gossip,
     /// Finding members on the LAN.
@@ -84,6 +86,15 @@ pub struct Config {
     pub process: bool,
     /// How this configuration was put together, so that it can be read again. `None`: made by a program.
     pub origin: Option<Origin>,
+}
+
+/// Which self-probes run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ProbesConfig {
+    /// Those that do not; `all`: none does.
+    pub without: Vec<String>,
+    /// Directories on whose file systems files are written to try it.
+    pub write: Vec<PathBuf>,
 }
 
 /// Node to node traffic.
@@ -218,6 +229,7 @@ impl Config {
             listen_only: false,
             source: ValueSource::Host,
             without_collectors: Vec::new(),
+            probes: ProbesConfig { without: Vec::new(), write: crate::run::probes::usual_places() },
             gossip: Gossip {
                 listen: vec![(Ipv4Addr::UNSPECIFIED, GOSSIP_PORT).into(), (Ipv6Addr::UNSPECIFIED, GOSSIP_PORT).into()],
                 advertise: Vec::new(),

@@ -205,6 +205,41 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "probes.without",
+        help: "Names of self-probes that do not run, or \"all\"; `peermon health` lists them. A node trusts itself as far as those that run\n\
+               succeed, and others choose it accordingly.",
+        reloads: true,
+        example: Some("without = [\"ssh\"]"),
+        show: |c| quoted_list(&c.probes.without),
+        put: |c, i| {
+            let name = |i: &Input| match i.text()? {
+                n if n == "all" || crate::run::probes::names().any(|k| k == n) => Ok(n.to_string()),
+                n => {
+                    let all: Vec<_> = crate::run::probes::names().collect();
+                    Err(format!("there is no self-probe {n:?}; there are {} and \"all\"", all.join(", ")))
+                }
+            };
+            c.probes.without = i.list(WITHOUT_MAX)?.iter().map(name).collect::<Result<_, String>>()?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "probes.write",
+        help: "Directories that must take files: every minute a small one is written to each file system among them and removed again,\n\
+               sooner if it looks full or read-only. Those that this daemon's user may not write to are left alone.",
+        reloads: true,
+        example: None,
+        show: |c| quoted_list(&c.probes.write.iter().map(|p| p.display().to_string()).collect::<Vec<_>>()),
+        put: |c, i| {
+            let path = |i: &Input| match i.text()? {
+                p if p.starts_with('/') => Ok(std::path::PathBuf::from(p)),
+                p => Err(format!("{p:?} is not an absolute path")),
+            };
+            c.probes.write = i.list(WITHOUT_MAX)?.iter().map(path).collect::<Result<_, String>>()?;
+            Ok(())
+        },
+    },
+    Opt {
         key: "gossip.listen",
         help: "UDP addresses and ports to receive gossip on, at most 8. The port must pass the firewalls between nodes. Where the\n\
                machine has no IPv6, that line is skipped with a warning. Port 0: any free port.",

@@ -70,7 +70,7 @@ pub(super) fn notices(input: &Input) -> Result<Vec<Notice>, String> {
     let one = |i: &Input| -> Result<Notice, String> {
         let mut fields = Fields::of(i, &["topic", "text"])?;
         let (topic, text) = (fields.text("topic", TOPIC_BYTES_MAX)?, fields.text("text", limits::NOTICE_TEXT_BYTES_MAX)?);
-        Ok(Notice { topic: topic.into(), text: text.into() })
+        Ok(Notice::new(topic, text))
     };
     input.list(limits::NOTICES_MAX)?.iter().map(one).collect()
 }

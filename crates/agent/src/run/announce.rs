@@ -8,7 +8,7 @@ use std::time::Duration;
 impl Loop {
     /// Shows a notice for so long, renews it, or takes it back. Others are told only if something changes.
     pub(super) fn announce(&mut self, now: Instant, notice: Notice, lease: Duration) -> Result<Vec<NoticeView>, Error> {
-        self.announced.retain(|(n, until)| *n != notice && *until > now);
+        self.announced.retain(|(n, until)| !(n.topic == notice.topic && n.text == notice.text) && *until > now);
         if !lease.is_zero() {
             if self.config.notices.len() + self.announced.len() >= limits::NOTICES_MAX {
                 self.show_notices(now);

@@ -52,6 +52,8 @@ impl Loop {
                     self.publish_facts(now);
                 }
             }
+            Letter::Probe(report) => self.take_report(now, report),
+            Letter::Health(reply) => drop(reply.try_send(Ok(self.health(now)))),
             Letter::Found(addresses) => self.command(now, Command::Contact(addresses)),
             // A reader that no longer waits for its answer needs none.
             Letter::Invite(reply) => drop(reply.try_send(self.invite())),
@@ -81,6 +83,8 @@ impl Loop {
     /// A round has come, or must be done without.
     fn take_samples(&mut self, now: Instant, mut samples: Samples, publish: bool) {
         self.add_own(&mut samples);
+        self.add_probes(now, &mut samples);
+        self.judge_samples(now, &samples);
         if publish {
             self.node.handle_samples(now, &samples);
             self.changed(now);

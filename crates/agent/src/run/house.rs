@@ -41,6 +41,7 @@ impl Loop {
             self.store_peers();
         }
         self.forget_announcements(now);
+        self.tell_probes(now);
         self.publish_health(now);
         let snapshot = self.shared.snapshot.load();
         self.supervisor.alive(now, || {

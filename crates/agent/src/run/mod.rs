@@ -5,6 +5,7 @@ mod claim;
 mod handle;
 mod house;
 mod output;
+pub(crate) mod probes;
 mod requests;
 mod start;
 
@@ -64,6 +65,7 @@ pub(crate) struct Loop {
     signals: Option<Signals>,
     mailbox: Mailbox<Letter>,
     collecting: Collecting,
+    probing: probes::Probing,
     resolver: Option<Resolver>,
     shared: Arc<Shared>,
     supervisor: Supervisor,

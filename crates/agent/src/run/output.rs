@@ -69,6 +69,8 @@ impl Loop {
                 Event::Keyring(keyring) => self.keep_keyring(now, keyring),
                 Event::Incarnation(incarnation) => self.keep_incarnation(now, incarnation),
                 Event::DuplicateId { addresses } => self.renew_identity(now, &addresses),
+                // The node keeps these to itself.
+                Event::Answered { .. } | Event::Probed { .. } => {}
             }
         }
     }

@@ -189,6 +189,10 @@ impl Loop {
             self.collect_anew(&new)?;
             self.node.handle_custom(now, new.vitals.iter().map(|v| v.published.clone()).collect());
         }
+        if new.probes != self.config.probes {
+            self.config.probes.clone_from(&new.probes);
+            self.probe_anew(now);
+        }
         self.node.handle_allow(new.gossip.allow.clone());
         // Only these: the rest of the configuration stays the one in use.
         self.config.gossip.allow = new.gossip.allow;

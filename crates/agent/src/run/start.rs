@@ -101,7 +101,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
     let id = key.id();
     let node = node(for_node, key, life.incarnation, keyring.clone(), now);
     let counted = node.engine().counters().iter().map(|(name, help, _)| (name, help));
-    let lists = peermon_collector::attribute_lists().chain([own::attributes(counted)]);
+    let lists = peermon_collector::attribute_lists().chain([own::attributes(counted)]).chain(super::probes::attribute_lists());
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::empty(id)),
         samples: ArcSwapOption::empty(),
@@ -117,6 +117,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         memory: std::sync::Mutex::new(Memory::new(config.memory)),
         refused: AtomicU64::new(0),
     });
+    let probing = super::probes::Probing::start(&config, &shared.post, now);
     let resolver = Resolver::start(&config.join, found(&shared));
     let supervisor = Supervisor::new(config.process);
     let mut the_loop = Loop {
@@ -133,6 +134,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         signals,
         mailbox,
         collecting,
+        probing,
         resolver,
         shared: Arc::clone(&shared),
         supervisor,

@@ -11,9 +11,9 @@ use crate::config::TOPIC_BYTES_MAX;
 use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
-    Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, Invitation, JoinAnswer,
-    JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery,
-    Service, Status, ZoneView,
+    Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer, Invitation,
+    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
+    SeriesQuery, Service, Status, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -60,6 +60,10 @@ impl Service for Answers {
 
     fn best(&self, query: &BestQuery) -> Result<BestAnswer, Error> {
         best::answer(&self.snapshot(), query, clock::now(), crate::state::random())
+    }
+
+    fn health(&self) -> Result<HealthAnswer, Error> {
+        self.ask(Letter::Health)
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {
@@ -136,7 +140,13 @@ impl Service for Answers {
             }
             t => Ok(t.into()),
         };
-        let topic = sayable("topic", &a.topic, TOPIC_BYTES_MAX)?;
+        let topic: Box<str> = sayable("topic", &a.topic, TOPIC_BYTES_MAX)?;
+        if crate::run::probes::is_reserved(&topic) {
+            return Err(Error::BadRequest(format!(
+                "topics that begin with {:?} are for self-probes; take another one",
+                Notice::HEALTH
+            )));
+        }
         let text = sayable("text", &a.text, limits::NOTICE_TEXT_BYTES_MAX)?;
         if !(0.0..=Announcement::SECONDS_MAX).contains(&a.seconds) {
             return Err(Error::BadRequest(format!(
@@ -146,7 +156,7 @@ impl Service for Answers {
             )));
         }
         let lease = Duration::from_secs_f64(a.seconds);
-        self.ask(|reply| Letter::Announce { notice: Notice { topic, text }, lease, reply })
+        self.ask(|reply| Letter::Announce { notice: Notice { topic, text, since: 0 }, lease, reply })
     }
 
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {

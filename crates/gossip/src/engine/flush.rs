@@ -111,6 +111,7 @@ impl Engine {
             self.draft = d;
             let link = self.link(l);
             link.unacked.push_back(sent);
+            link.sent_lately += 1;
             link.watch_losses();
             sent_any = true;
         }
@@ -306,6 +307,7 @@ impl Engine {
         while link.unacked.front().is_some_and(|s| s.at + rto <= now) {
             let Some(s) = link.unacked.pop_front() else { break };
             lost += 1;
+            link.lost_lately += 1;
             link.note_lost(s.bytes, heard);
             link.prunes.extend(&s.prunes);
             link.alarms.extend(&s.alarms);

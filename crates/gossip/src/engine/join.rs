@@ -238,6 +238,10 @@ impl Engine {
             self.counters.dropped_forged += 1;
             return;
         };
+        if matches!(kind, Kind::Probe | Kind::Answer) {
+            let body = body.to_vec();
+            return self.touched(now, from, kind, key, &body);
+        }
         let Ok(hello) = Hello::read(kind, body) else {
             self.counters.dropped_malformed += 1;
             return;

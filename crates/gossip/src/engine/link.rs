@@ -136,6 +136,9 @@ pub(crate) struct Rest {
 
     // failure detection
     pub(crate) pings: u8,
+    /// Packets sent and given up as lost since somebody last asked.
+    pub(crate) sent_lately: u32,
+    pub(crate) lost_lately: u32,
     pub(crate) silent_waves: u8,
     pub(crate) hash_differs: u8,
     /// How often the peer publishes, as it told: its period times two to this power.
@@ -205,6 +208,8 @@ impl Link {
             payload: c::PAYLOAD_MAX,
             big_lost: 0,
             pings: 0,
+            sent_lately: 0,
+            lost_lately: 0,
             silent_waves: 0,
             hash_differs: 0,
             step: None,

@@ -101,6 +101,8 @@ pub(crate) struct Member {
     pub(crate) down_at: Version,
     pub(crate) codes: [u8; SLOTS],
     pub(crate) state: MemberState,
+    /// Whether this node sees it as viable, if it knows.
+    pub(crate) seen_viable: Option<bool>,
     /// The link its rows come from.
     pub(crate) parent: u8,
 }
@@ -117,6 +119,7 @@ impl Member {
             codes: [ABSENT; SLOTS],
             changes: Changes::default(),
             parent: NO_LINK,
+            seen_viable: None,
             down_at: Version::NONE,
             heard_counter: 0,
             accused: None,

@@ -14,6 +14,7 @@ mod receive;
 mod records;
 mod rows;
 mod sync;
+mod touch;
 mod view;
 mod wave;
 mod zones;
@@ -40,6 +41,7 @@ use peermon_trust::{CookieJar, Half, Keyring, NodeKey};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a datagram goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +99,26 @@ pub enum Event {
     Keyring(Keyring),
     /// This node had to outrank what was told of it: keep its new incarnation.
     Incarnation(Incarnation),
+    /// A member has answered a light probe.
+    Answered {
+        /// Which.
+        id: NodeId,
+        /// When the answer came.
+        at: Instant,
+        /// How long after the probe.
+        rtt: Duration,
+        /// Whether it sees this node as viable, if it knows.
+        sees_me: Option<bool>,
+    },
+    /// A member has probed this node.
+    Probed {
+        /// Which.
+        id: NodeId,
+        /// When.
+        at: Instant,
+        /// Whether it sees this node as viable, if it knows.
+        sees_me: Option<bool>,
+    },
     /// Another machine lives under this node's key (a cloned image), and this one should make itself a new key.
     DuplicateId {
         /// Where its record says it is.
@@ -174,6 +196,7 @@ pub struct Engine {
     secrets_used: u64,
     cookies: CookieJar,
     contacts: Contacts,
+    touches: touch::Touches,
     own: Own,
     pace: pace::Pace,
     /// Of all members that are up, and of those of this zone.
@@ -240,6 +263,7 @@ impl Engine {
         rng_seed.copy_from_slice(&derived(&seed, b"rng", 0)[..8]);
         let mut engine = Engine {
             contacts: Contacts::new(&config, now),
+            touches: touch::Touches::new(now),
             key,
             rotation: Rotation::of(&keyring, now),
             keyring,
@@ -493,14 +517,19 @@ impl Engine {
     fn send_hello(&mut self, to: Destination, key: u8, hello: &Hello<'_>) {
         let Some(cluster) = self.keyring.key(key) else { return };
         let hello_key = peermon_trust::HelloKey::derive(cluster);
-        let mut nonce = [0; peermon_trust::NONCE_BYTES];
-        self.secrets_used += 1;
-        nonce.copy_from_slice(&derived(&self.secret, b"nonce", self.secrets_used)[..peermon_trust::NONCE_BYTES]);
+        let nonce = self.next_nonce();
         let mut payload = Vec::new();
         Header::Hello { kind: hello.kind(), key, nonce }.write(&mut payload);
         hello.write(&mut payload);
         hello_key.seal(nonce, &mut payload, crate::wire::packet::HELLO_HEADER);
         self.transmit(to, payload);
+    }
+
+    fn next_nonce(&mut self) -> [u8; peermon_trust::NONCE_BYTES] {
+        let mut nonce = [0; peermon_trust::NONCE_BYTES];
+        self.secrets_used += 1;
+        nonce.copy_from_slice(&derived(&self.secret, b"nonce", self.secrets_used)[..peermon_trust::NONCE_BYTES]);
+        nonce
     }
 
     fn transmit(&mut self, to: Destination, payload: Vec<u8>) {

@@ -78,12 +78,20 @@ impl Engine {
                     vitals: self.row_of(h),
                     age: (m.version != Version::NONE).then(|| m.version.age(clock)),
                     in_state: now - m.since,
+                    avoided: None,
                     hidden: gone && now - m.since > self.config.hide_after,
                 }
             })
             .collect();
         nodes.sort_unstable_by_key(|n| n.record.id);
-        Snapshot { taken: now, me: self.me.id, nodes, zones: self.zone_entries(now), claims: self.claim_entries(now) }
+        Snapshot {
+            taken: now,
+            me: self.me.id,
+            nodes,
+            zones: self.zone_entries(now),
+            claims: self.claim_entries(now),
+            clock: Duration::from_micros(clock.0),
+        }
     }
 
     fn shown_state(&self, h: super::members::Handle, m: &super::members::Member) -> MemberState {
@@ -92,6 +100,11 @@ impl Engine {
             MemberState::Alive | MemberState::Suspect if self.zones.is_stale(m.zone) => MemberState::Stale,
             state => state,
         }
+    }
+
+    /// All members but those that only listen: who, and how membership sees them.
+    pub fn members(&self) -> impl Iterator<Item = (peermon_model::NodeId, MemberState)> + '_ {
+        self.members.iter().filter(|(_, m)| !m.record().listen_only).map(|(_, m)| (m.record().id, m.state))
     }
 
     /// Takes another list of allowed address prefixes.

@@ -1,13 +1,14 @@
 //! Datagrams: a clear, authenticated header and a sealed body of sections.
 //!
 //! ```text
-//! link packet (LINK, PING, PONG)               first contact (HELLO, COOKIE, ANNOUNCE)
+//! link packet (LINK, PING, PONG)               without a link (HELLO, COOKIE, ANNOUNCE, PROBE, ANSWER)
 //!  0 u8  version 1 (high 4) | ring flag | kind   0 u8  version | kind
 //!  1 u8  cluster key id                          1 u8  cluster key id
 //!  2 u32 sender tag: its salt's first 4 bytes    2 12 B random nonce
-//!  6 u40 counter, one per direction of a link   14 sealed: u8[32] id, u32 incarnation, u8[16] salt,
-//! 11 sealed: u48 cluster time, us                  u48 cluster time, then by kind
-//!    u16 echo, u16 hold (16 us), u16 ack, u32 acks
+//!  6 u40 counter, one per direction of a link   14 sealed, first contact: u8[32] id, u32 incarnation,
+//! 11 sealed: u48 cluster time, us                  u8[16] salt, u48 cluster time, then by kind
+//!    u16 echo, u16 hold (16 us), u16 ack,       14 sealed, PROBE and ANSWER: u32 tag, u64 token, u8 opinion
+//!    u32 acks
 //!    sections: u8 type, varint length, body
 //! ... 16 B tag (AES-256-GCM)
 //! ```
@@ -37,9 +38,14 @@ pub(crate) enum Kind {
     Hello,
     Cookie,
     Announce,
+    /// A light probe of any member, by any member.
+    Probe,
+    /// Its answer.
+    Answer,
 }
 
-const KINDS: [Kind; 6] = [Kind::Link, Kind::Ping, Kind::Pong, Kind::Hello, Kind::Cookie, Kind::Announce];
+const KINDS: [Kind; 8] =
+    [Kind::Link, Kind::Ping, Kind::Pong, Kind::Hello, Kind::Cookie, Kind::Announce, Kind::Probe, Kind::Answer];
 
 impl Kind {
     fn code(self) -> u8 {
@@ -71,7 +77,7 @@ impl Header {
             return Err(NotOurs::Version);
         }
         let key = r.u8().map_err(short)?;
-        if matches!(kind, Kind::Hello | Kind::Cookie | Kind::Announce) {
+        if !matches!(kind, Kind::Link | Kind::Ping | Kind::Pong) {
             return Ok(Header::Hello { kind, key, nonce: r.array().map_err(short)? });
         }
         let tag = r.u32().map_err(short)?;
@@ -324,6 +330,37 @@ impl Introduction {
         let id = NodeId(r.array()?);
         let incarnation = Incarnation(r.u32()?);
         Ok(Introduction { half: Half { id, salt: r.array()? }, incarnation, time: ClusterTime(r.u48()?) })
+    }
+}
+
+/// A light probe or its answer: needs no link, changes nothing, and is as long as its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Touch {
+    /// The sender's tag: its salt's first four bytes.
+    pub(crate) tag: u32,
+    /// An answer repeats its probe's.
+    pub(crate) token: u64,
+    /// Whether the sender sees the receiver as viable, if it knows.
+    pub(crate) sees: Option<bool>,
+}
+
+impl Touch {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.tag.to_le_bytes());
+        out.extend_from_slice(&self.token.to_le_bytes());
+        out.push(self.sees.map_or(0, |viable| 1 + u8::from(viable)));
+    }
+
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader(body);
+        let (tag, token) = (r.u32()?, r.u64()?);
+        let sees = match r.u8()? {
+            0 => None,
+            1 => Some(false),
+            2 => Some(true),
+            _ => return Err(Malformed("an opinion that is none")),
+        };
+        Ok(Touch { tag, token, sees })
     }
 }
 

@@ -8,7 +8,9 @@ use peermon_model::{
 use peermon_trust::{NodeKey, SIGNATURE_BYTES, verify};
 use std::time::Duration;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// Notices in all.
+const NOTICES_MAX: usize = limits::NOTICES_MAX + limits::FINDINGS_MAX;
 const LEFT: u8 = 1;
 const LISTEN_ONLY: u8 = 2;
 const UNITS: [Unit; 10] = [
@@ -78,11 +80,12 @@ fn encode(r: &Record, facts: &[Fact]) -> Vec<u8> {
             }
         }
     }
-    let notices = &r.notices[..r.notices.len().min(limits::NOTICES_MAX)];
+    let notices = &r.notices[..r.notices.len().min(NOTICES_MAX)];
     out.push(notices.len() as u8);
     for n in notices {
         put_text(&mut out, &n.topic);
         put_text(&mut out, &n.text);
+        out.extend_from_slice(&n.since.to_le_bytes());
     }
     out.push(r.facts_dropped);
     for f in facts {
@@ -140,7 +143,8 @@ pub(crate) fn decode(signed: &[u8]) -> Result<Record, Malformed> {
     let zone = r.text()?.parse().map_err(|_| Malformed("a zone name"))?;
     let addresses = list(&mut r, limits::ADDRESSES_MAX, Reader::address)?;
     let custom = list(&mut r, limits::CUSTOM_VITALS_MAX, custom_vital)?;
-    let notices = list(&mut r, limits::NOTICES_MAX, |r| Ok(Notice { topic: clean(r.text()?)?, text: clean(r.text()?)? }))?;
+    let notices =
+        list(&mut r, NOTICES_MAX, |r| Ok(Notice { topic: clean(r.text()?)?, text: clean(r.text()?)?, since: r.u32()? }))?;
     let facts_dropped = r.u8()?;
     let mut facts = Facts::default();
     while !r.is_empty() {
@@ -255,7 +259,7 @@ pub(crate) mod tests {
                 unit: Unit::Ratio,
                 quantiser: Quantiser::Log { floor: 0.5 },
             }],
-            notices: vec![Notice { topic: "maintenance".into(), text: "on Friday".into() }],
+            notices: vec![Notice { since: 77, ..Notice::new("maintenance", "on Friday") }],
             facts_dropped: 0,
         }
     }

@@ -9,6 +9,7 @@ mod demo;
 mod dns;
 mod events;
 mod groups;
+mod health;
 mod hostfile;
 mod invite;
 mod join;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Run(Box<run::Args>),
     Hostfile(Box<hostfile::Args>),
     Claims(claims::Args),
+    Health(health::Args),
     Dns(dns::Args),
     Status(status::Args),
     Zones(zones::Args),
@@ -72,6 +74,7 @@ impl Command {
             Command::Run(args) => run::run(&args, &connect(place)?, output),
             Command::Hostfile(args) => hostfile::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
+            Command::Health(args) => health::run(&args, &connect(place)?, output),
             Command::Claims(args) => claims::run(&args, &connect(place)?, output),
             Command::Dns(args) => dns::run(&args, &connect(place)?, output),
             Command::Status(args) => status::run(&args, &connect(place)?, output),

@@ -43,7 +43,16 @@ fn head(n: &NodeView, output: &mut Output<'_>) -> Result<(), Failure> {
         ("values", format!("{values}, published every {}", seconds(n.period_seconds))),
         ("incarnation", n.incarnation.to_string()),
     ];
-    lines.extend(n.notices.iter().map(|notice| ("notice", format!("{}: {}", notice.topic, notice.text))));
+    if let Some(why) = &n.avoided {
+        lines.push(("avoided", format!("from here: {why}")));
+    }
+    for notice in &n.notices {
+        let shown = notice.seconds.map_or_else(String::new, |s| format!(", for {}", seconds(s)));
+        match notice.topic.strip_prefix("health.") {
+            Some(_) => lines.push(("unhealthy", format!("{}{shown}", notice.text))),
+            None => lines.push(("notice", format!("{}: {}", notice.topic, notice.text))),
+        }
+    }
     for (what, text) in lines {
         output.entry(what, &text)?;
     }

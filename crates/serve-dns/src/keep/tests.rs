@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 const NAME: &str = "best.example.org";
 
 fn node(id: &str, state: State, keeps: bool) -> NodeView {
-    let notice = NoticeView { topic: TOPIC.into(), text: NAME.into() };
+    let notice = NoticeView { topic: TOPIC.into(), text: NAME.into(), seconds: None };
     NodeView {
         name: format!("node-{id}"),
         id: id.into(),
@@ -17,6 +17,7 @@ fn node(id: &str, state: State, keeps: bool) -> NodeView {
         period_seconds: 1.0,
         facts: BTreeMap::new(),
         vitals: BTreeMap::new(),
+        avoided: None,
         notices: if keeps { vec![notice] } else { vec![] },
         this: false,
         zone: String::new(),
@@ -74,8 +75,10 @@ fn a_keeper_watches_first() {
     let sight = Sight { nodes: &nodes, best: &[] };
     assert_eq!(keeper.turn(sight, Instant::from_millis(10)), Turn::Watching);
     assert_eq!(keeper.turn(sight, Instant::ZERO + WATCH), Turn::Mine);
-    let other =
-        NodeView { notices: vec![NoticeView { topic: TOPIC.into(), text: "other.example.org".into() }], ..nodes[0].clone() };
+    let other = NodeView {
+        notices: vec![NoticeView { topic: TOPIC.into(), text: "other.example.org".into(), seconds: None }],
+        ..nodes[0].clone()
+    };
     assert_eq!(keeper.turn(Sight { nodes: &[other], best: &[] }, LATER), Turn::NotAnnounced);
 }
 

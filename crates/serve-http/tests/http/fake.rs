@@ -63,7 +63,8 @@ pub(crate) fn node(name: &str, digit: char, state: State) -> NodeView {
             ("disk.sda.busy".into(), 0.5),
             ("queue.length".into(), 3.0),
         ]),
-        notices: vec![NoticeView { topic: "maintenance".into(), text: "new fan".into() }],
+        avoided: None,
+        notices: vec![NoticeView { topic: "maintenance".into(), text: "new fan".into(), seconds: None }],
         this: name == "alpha",
     }
 }
@@ -256,7 +257,7 @@ impl Service for Fake {
     }
 
     fn announce(&self, a: &Announcement) -> Result<Vec<NoticeView>, Error> {
-        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone() };
+        let shown = NoticeView { topic: a.topic.clone(), text: a.text.clone(), seconds: None };
         Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
     }
 

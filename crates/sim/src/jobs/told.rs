@@ -95,6 +95,7 @@ impl Told {
             vitals: row.map_or_else(Vitals::default, |r| r.1),
             period: PERIOD,
             age: row.map(|r| Duration::from_secs_f64((now - r.0).max(0.0))),
+            avoided: None,
             in_state: Duration::from_secs_f64(now),
             hidden: false,
         }
@@ -114,6 +115,7 @@ pub(crate) fn table(all: &[Told], from: usize, now: f64, delay: f64) -> Snapshot
         nodes: nodes.collect(),
         zones: Vec::new(),
         claims: Vec::new(),
+        clock: Duration::ZERO,
     }
 }
 

@@ -232,6 +232,7 @@ impl World {
                 Event::Keyring(keyring) => host.keyring = keyring,
                 Event::Incarnation(n) => host.incarnation = n.0,
                 Event::Record { .. } | Event::DuplicateId { .. } | Event::Zone { .. } => {}
+                Event::Answered { .. } | Event::Probed { .. } => unreachable!("the node keeps these"),
             }
         }
         let Some(node) = &mut host.node else { return };

@@ -89,8 +89,11 @@ fn node(i: usize, second: u64) -> NodeView {
         vitals.insert("gpu.busy".into(), wave(i, second, 5));
         vitals.insert("gpu.mem.used".into(), wave(i, second / 8, 5));
     }
-    let notice =
-        NoticeView { topic: "maintenance".into(), text: "a new fan, on Friday at 18:00; \u{1b}[31mjobs go elsewhere".into() };
+    let notice = NoticeView {
+        topic: "maintenance".into(),
+        text: "a new fan, on Friday at 18:00; \u{1b}[31mjobs go elsewhere".into(),
+        seconds: None,
+    };
     NodeView {
         name: if i == 4 { "機械-4".into() } else { format!("node-{i}") },
         id: format!("{:08x}", i * 2_654_435_761 % 0xffff_ffff).repeat(8),
@@ -103,6 +106,7 @@ fn node(i: usize, second: u64) -> NodeView {
         period_seconds: 1.0,
         facts,
         vitals,
+        avoided: None,
         notices: if i == 0 { vec![notice] } else { vec![] },
         this: i == 0,
     }

@@ -1,0 +1,422 @@
+//! What this node thinks of its peers, by how they answer it, and what they think of it.
+
+use crate::{GOOD_RUN, History};
+use peermon_model::{Instant, NodeId, Outcome, Why};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An answer later than this is late (CoDeeN's figure).
+pub(crate) const LATE: Duration = Duration::from_secs(3);
+/// A probe that has no answer after this long is sent again, so that one lost packet is no verdict.
+const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1_000)];
+/// Between two probes of peers in turn (CoDeeN's figure).
+const TURN: Duration = Duration::from_secs(1);
+/// Between two looks at what is due; longer, and this node itself was stopped.
+const STOPPED: Duration = Duration::from_millis(1_500);
+/// Peers in doubt that are probed every second besides the one whose turn it is.
+const DOUBTED_MAX: usize = 4;
+/// Failed ones of the last 32 that make a peer avoided, besides the last one (CoDeeN's figure).
+const FAILED_MAX: u32 = 2;
+/// How long what a peer said of this node is believed, besides two turns of all peers.
+const BELIEVED: Duration = Duration::from_secs(30);
+
+/// What one node thinks of another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Opinion {
+    /// Nothing is known yet.
+    #[default]
+    Unknown,
+    /// It answers.
+    Viable,
+    /// It is better left alone.
+    Avoided(Why),
+}
+
+/// What is known of a peer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PeerView {
+    /// What this node thinks of it.
+    pub opinion: Opinion,
+    /// Since when.
+    pub since: Instant,
+    /// Answers to probes and exchanges, newest first.
+    pub history: History,
+    /// Round-trip time of the last probe that was answered.
+    pub rtt: Option<Duration>,
+    /// Share of the time since it is known in which it was viable.
+    pub viable_share: f64,
+    /// What it thinks of this node, if it has said so lately.
+    pub sees_me: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct Peer {
+    history: History,
+    opinion: Opinion,
+    since: Instant,
+    known: Instant,
+    /// Time it was viable before `since`.
+    viable: Duration,
+    rtt: Option<Duration>,
+    sees_me: Option<(bool, Instant)>,
+    asked: Option<Asked>,
+    /// What the last fetch over TCP failed with.
+    fetch: Option<Why>,
+    /// The last word of the gossip's own exchanges was that packets are lost.
+    loses: bool,
+    /// The opinion is another one since somebody asked.
+    changed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    sent: usize,
+}
+
+/// All peers.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    peers: BTreeMap<NodeId, Peer>,
+    /// Whose turn was last.
+    last: Option<NodeId>,
+    /// When somebody last looked.
+    looked: Instant,
+    turn: Instant,
+}
+
+impl Peers {
+    /// Nobody is known yet.
+    pub fn new(now: Instant) -> Self {
+        Peers { peers: BTreeMap::new(), last: None, looked: now, turn: now + TURN }
+    }
+
+    /// The others that are up, in order of id: new ones are taken in, those not among them are forgotten.
+    pub fn known(&mut self, now: Instant, others: impl Iterator<Item = NodeId>) {
+        let mut old = std::mem::take(&mut self.peers);
+        self.peers = others.map(|id| (id, old.remove(&id).unwrap_or_else(|| Peer::new(now)))).collect();
+    }
+
+    /// Whom to probe now: those whose answer is overdue, the one whose turn it is, and those in doubt.
+    pub fn due(&mut self, now: Instant) -> Vec<NodeId> {
+        let mut due = Vec::new();
+        if now.since(self.looked) > STOPPED {
+            // this node itself was stopped: who did not answer meanwhile may have
+            self.peers.values_mut().for_each(|p| p.asked = None);
+        }
+        self.looked = now;
+        for (id, peer) in &mut self.peers {
+            let Some(asked) = &mut peer.asked else { continue };
+            let waited = now.since(asked.at);
+            if waited >= LATE {
+                peer.asked = None;
+                peer.count(now, Outcome::Failed);
+            } else if AGAIN.get(asked.sent - 1).is_some_and(|a| waited >= *a) {
+                asked.sent += 1;
+                due.push(*id);
+            }
+        }
+        if now < self.turn {
+            return due;
+        }
+        self.turn = if now.since(self.turn) >= TURN { now + TURN } else { self.turn + TURN };
+        let is_free = |p: &Peer| p.asked.is_none();
+        let after = self
+            .peers
+            .range((self.last.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded), std::ops::Bound::Unbounded));
+        let mut ring = after.chain(self.peers.iter()).take(self.peers.len());
+        let mut turn: Vec<NodeId> = ring.find(|(_, p)| is_free(p)).map(|(id, _)| *id).into_iter().collect();
+        self.last = turn.first().copied().or(self.last);
+        let doubted = self.peers.iter().filter(|(id, p)| p.is_doubted() && is_free(p) && !turn.contains(id)).map(|(id, _)| *id);
+        let doubted: Vec<NodeId> = doubted.take(DOUBTED_MAX).collect();
+        turn.extend(doubted);
+        for id in &turn {
+            if let Some(p) = self.peers.get_mut(id) {
+                p.asked = Some(Asked { at: now, sent: 1 });
+            }
+        }
+        due.extend(turn);
+        due
+    }
+
+    /// Whether it is somebody's turn.
+    pub fn is_turn(&self, now: Instant) -> bool {
+        self.turn <= now
+    }
+
+    /// The peers of whom this node thinks otherwise than at the last call.
+    pub fn changed(&mut self) -> Vec<(NodeId, Opinion)> {
+        let changed = |(id, p): (&NodeId, &mut Peer)| std::mem::take(&mut p.changed).then_some((*id, p.opinion));
+        self.peers.iter_mut().filter_map(changed).collect()
+    }
+
+    /// The peers that are avoided.
+    pub fn avoided(&self) -> impl Iterator<Item = (NodeId, Why)> {
+        self.peers.iter().filter_map(|(id, p)| match p.opinion {
+            Opinion::Avoided(why) => Some((*id, why)),
+            _ => None,
+        })
+    }
+
+    /// When [`Peers::due`] has something next.
+    pub fn deadline(&self) -> Instant {
+        let of = |p: &Peer| {
+            let a = p.asked?;
+            Some(a.at + AGAIN.get(a.sent - 1).copied().unwrap_or(LATE))
+        };
+        self.peers.values().filter_map(of).fold(self.turn, Instant::min)
+    }
+
+    /// A peer has answered a probe, and said whether it sees this node as viable, if it knows.
+    pub fn answered(&mut self, now: Instant, id: &NodeId, rtt: Duration, sees_me: Option<bool>) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.heard(now, sees_me);
+        peer.rtt = Some(rtt);
+        if rtt >= LATE {
+            // it has been counted as failed
+            peer.amend_late(now);
+        } else if peer.asked.take().is_some() {
+            peer.count(now, Outcome::Good);
+        }
+    }
+
+    /// A peer has probed this node, and said what it thinks of it.
+    pub fn was_probed(&mut self, now: Instant, id: &NodeId, sees_me: Option<bool>) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.heard(now, sees_me);
+        }
+    }
+
+    /// The gossip's own exchanges of about the last second with a neighbour: packets sent and lost.
+    pub fn exchanged(&mut self, now: Instant, id: &NodeId, sent: u32, lost: u32) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if sent == 0 {
+            return;
+        }
+        peer.loses = lost >= 2 && lost * 2 >= sent;
+        let outcome = match (peer.loses, lost * 5 >= sent && lost >= 2) {
+            (true, _) => Outcome::Failed,
+            (_, true) => Outcome::Late,
+            _ => Outcome::Good,
+        };
+        peer.count(now, outcome);
+    }
+
+    /// A fetch from a peer over TCP has worked, or failed so.
+    pub fn fetched(&mut self, now: Instant, id: &NodeId, failed: Option<Why>) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.fetch = failed;
+        peer.count(now, if failed.is_some() { Outcome::Failed } else { Outcome::Good });
+    }
+
+    /// What this node thinks of a peer.
+    pub fn opinion(&self, id: &NodeId) -> Opinion {
+        self.peers.get(id).map_or(Opinion::Unknown, |p| p.opinion)
+    }
+
+    /// All that is known of a peer.
+    pub fn view(&self, now: Instant, id: &NodeId) -> Option<PeerView> {
+        let p = self.peers.get(id)?;
+        let viable = p.viable + if p.opinion == Opinion::Viable { now.since(p.since) } else { Duration::ZERO };
+        let known = now.since(p.known).as_secs_f64();
+        Some(PeerView {
+            opinion: p.opinion,
+            since: p.since,
+            history: p.history,
+            rtt: p.rtt,
+            viable_share: if known > 0.0 { viable.as_secs_f64() / known } else { 0.0 },
+            sees_me: p.sees_me.filter(|(_, at)| now.since(*at) <= self.believed()).map(|(viable, _)| viable),
+        })
+    }
+
+    /// How many peers this node sees as viable, and how many it has an opinion of.
+    pub fn sees(&self) -> (usize, usize) {
+        let of = |p: &&Peer| p.opinion != Opinion::Unknown;
+        let viable = self.peers.values().filter(|p| p.opinion == Opinion::Viable).count();
+        (viable, self.peers.values().filter(of).count())
+    }
+
+    /// How many peers see this node as viable, and how many have said what they think.
+    pub fn seen_by(&self, now: Instant) -> (usize, usize) {
+        let said = self.peers.values().filter_map(|p| p.sees_me).filter(|(_, at)| now.since(*at) <= self.believed());
+        said.fold((0, 0), |(viable, all), (yes, _)| (viable + usize::from(yes), all + 1))
+    }
+
+    fn believed(&self) -> Duration {
+        BELIEVED.max(TURN * 2 * u32::try_from(self.peers.len()).unwrap_or(u32::MAX / 4))
+    }
+}
+
+impl Peer {
+    fn new(now: Instant) -> Self {
+        Peer {
+            history: History::default(),
+            opinion: Opinion::Unknown,
+            since: now,
+            known: now,
+            viable: Duration::ZERO,
+            rtt: None,
+            sees_me: None,
+            asked: None,
+            fetch: None,
+            loses: false,
+            changed: false,
+        }
+    }
+
+    fn heard(&mut self, now: Instant, sees_me: Option<bool>) {
+        if let Some(sees) = sees_me {
+            self.sees_me = Some((sees, now));
+        }
+    }
+
+    /// It failed lately: it is asked until that is settled.
+    fn is_doubted(&self) -> bool {
+        matches!(self.opinion, Opinion::Avoided(_))
+    }
+
+    fn count(&mut self, now: Instant, outcome: Outcome) {
+        self.history.push(outcome);
+        self.judge(now);
+    }
+
+    /// The newest failure was only late.
+    fn amend_late(&mut self, now: Instant) {
+        if self.history.last() == Some(Outcome::Failed) {
+            self.history.amend(Outcome::Late);
+            self.judge(now);
+        }
+    }
+
+    fn judge(&mut self, now: Instant) {
+        let h = &self.history;
+        let failed_last = h.last() == Some(Outcome::Failed);
+        let settled = h.good_run() >= GOOD_RUN.min(h.len());
+        let opinion = if let (Some(why), false) = (self.fetch, settled) {
+            Opinion::Avoided(why)
+        } else if failed_last {
+            Opinion::Avoided(if self.loses { Why::Loss } else { Why::Missed })
+        } else if !settled && (h.failed() >= FAILED_MAX || matches!(self.opinion, Opinion::Avoided(_))) {
+            Opinion::Avoided(if self.loses { Why::Loss } else { Why::Recovering })
+        } else {
+            Opinion::Viable
+        };
+        let kind = |o: Opinion| std::mem::discriminant(&o);
+        if kind(opinion) != kind(self.opinion) {
+            if self.opinion == Opinion::Viable {
+                self.viable += now.since(self.since);
+            }
+            self.since = now;
+        }
+        self.changed |= opinion != self.opinion;
+        self.opinion = opinion;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> NodeId {
+        NodeId([n; 32])
+    }
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    fn peers(n: u8) -> Peers {
+        let mut p = Peers::new(at(0));
+        p.known(at(0), (1..=n).map(id));
+        p
+    }
+
+    #[test]
+    fn all_have_their_turn() {
+        let mut p = peers(3);
+        let mut order = Vec::new();
+        for s in 1..=6 {
+            for who in p.due(at(s * 1_000)) {
+                order.push(who.0[0]);
+                p.answered(at(s * 1_000 + 5), &who, Duration::from_millis(5), Some(true));
+            }
+        }
+        assert_eq!(order, [1, 2, 3, 1, 2, 3]);
+        assert_eq!((p.sees(), p.seen_by(at(6_000))), ((3, 3), (3, 3)));
+        assert_eq!(p.view(at(6_000), &id(1)).expect("a peer").rtt, Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn one_that_does_not_answer_is_asked_three_times_then_avoided_until_a_run_of_answers() {
+        let mut p = peers(1);
+        let mut sent = Vec::new();
+        let mut t = 0;
+        while p.opinion(&id(1)) == Opinion::Unknown {
+            t += 100;
+            sent.extend(p.due(at(t)).iter().map(|_| t));
+            assert!(t < 10_000 && p.deadline() > at(t));
+        }
+        assert_eq!((sent, t), (vec![1_000, 1_300, 2_000, 4_000], 4_000));
+        assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));
+        let mut goods = 0;
+        while p.opinion(&id(1)) != Opinion::Viable {
+            t += 100;
+            for who in p.due(at(t)) {
+                p.answered(at(t + 1), &who, Duration::from_millis(1), None);
+                goods += 1;
+                assert!(goods < 40 && (goods < 12) == (p.opinion(&id(1)) == Opinion::Avoided(Why::Recovering)), "{goods}");
+            }
+        }
+        assert_eq!(goods, 12);
+        assert_eq!(p.view(at(t), &id(1)).expect("a peer").history.to_string(), "x............");
+    }
+
+    #[test]
+    fn a_late_answer_is_late_and_no_reason_to_avoid_for_long() {
+        let mut p = peers(1);
+        assert_eq!(p.due(at(1_000)), [id(1)]);
+        for t in [1_300, 2_000, 3_000, 4_000] {
+            p.due(at(t));
+        }
+        assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));
+        p.answered(at(4_001), &id(1), Duration::from_millis(3_001), None);
+        assert_eq!(p.view(at(4_001), &id(1)).expect("a peer").history.to_string(), "l");
+        p.answered(at(4_002), &id(1), Duration::from_millis(2), None);
+        assert_eq!(p.view(at(4_002), &id(1)).expect("a peer").history.to_string(), "l.");
+    }
+
+    #[test]
+    fn exchanges_tell_of_loss() {
+        let mut p = peers(2);
+        p.exchanged(at(1_000), &id(1), 10, 6);
+        p.exchanged(at(1_000), &id(2), 10, 1);
+        assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Loss));
+        assert_eq!(p.opinion(&id(2)), Opinion::Viable);
+        p.exchanged(at(2_000), &id(2), 10, 3);
+        assert_eq!(p.opinion(&id(2)), Opinion::Viable, "some loss is borne");
+        for s in 2..14 {
+            p.exchanged(at(s * 1_000), &id(1), 10, 0);
+        }
+        assert_eq!(p.opinion(&id(1)), Opinion::Viable);
+    }
+
+    #[test]
+    fn a_fetch_tells_which_step_failed() {
+        let mut p = peers(1);
+        p.fetched(at(1_000), &id(1), Some(Why::Connect));
+        p.exchanged(at(1_500), &id(1), 10, 0);
+        assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Connect), "one good exchange does not settle it");
+        p.fetched(at(2_000), &id(1), None);
+        assert_ne!(p.opinion(&id(1)), Opinion::Avoided(Why::Connect));
+    }
+
+    #[test]
+    fn who_is_gone_is_forgotten_and_old_words_are_not_believed() {
+        let mut p = peers(2);
+        p.was_probed(at(1_000), &id(2), Some(false));
+        assert_eq!((p.seen_by(at(31_000)), p.seen_by(at(31_001))), ((0, 1), (0, 0)));
+        p.known(at(2_000), [id(1)].into_iter());
+        p.was_probed(at(3_000), &id(2), Some(true));
+        assert_eq!(p.seen_by(at(3_000)), (0, 0));
+    }
+}
