@@ -6,7 +6,8 @@ use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Which addresses hosts have.
@@ -86,6 +87,40 @@ impl Host {
         let mut c = self.command(find(program)?);
         c.args(arguments);
         output(c, "")
+    }
+
+    /// Names the name servers of programs that are started on this host from now on.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn resolve_with(&self, servers: &[IpAddr]) -> Result<()> {
+        let text: String = servers.iter().map(|ip| format!("nameserver {ip}\n")).collect();
+        let place = self.own_etc();
+        std::fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
+        // `ip netns exec` puts what it finds there in the place of /etc/resolv.conf.
+        std::fs::write(place.join("resolv.conf"), text).with_context(|| format!("writing into {}", place.display()))
+    }
+
+    fn own_etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.namespace)
+    }
+
+    /// Runs a closure on a thread whose sockets are this host's.
+    ///
+    /// # Errors
+    /// If the thread cannot enter the host's network.
+    pub fn thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<std::thread::JoinHandle<Result<T>>> {
+        let path = Path::new("/run/netns").join(&self.namespace);
+        let network = std::fs::File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+        let run = move || {
+            use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).context("entering a host's network")?;
+            Ok(work())
+        };
+        std::thread::Builder::new().spawn(run).context("starting a thread")
     }
 
     /// Loads an nftables ruleset on this host.
@@ -295,6 +330,11 @@ impl Testbed {
 
 impl Drop for Testbed {
     fn drop(&mut self) {
+        for etc in self.hosts.iter().map(Host::own_etc).filter(|etc| etc.exists()) {
+            if let Err(e) = std::fs::remove_dir_all(&etc) {
+                say(&format!("cannot remove {}: {e}", etc.display()));
+            }
+        }
         for namespace in self.hosts.iter().map(|h| h.namespace.clone()).chain(self.switches.clone()) {
             remove_namespace(&namespace);
         }

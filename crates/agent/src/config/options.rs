@@ -206,10 +206,10 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "probes.without",
-        help: "Names of self-probes that do not run, or \"all\"; `peermon health` lists them. A node trusts itself as far as those that run\n\
-               succeed, and others choose it accordingly.",
+        help: "Names of self-probes that do not run, e.g. [\"ssh\"], or [\"all\"]; `peermon health` lists them. A node trusts itself as\n\
+               far as those that run succeed, and others choose it accordingly.",
         reloads: true,
-        example: Some("without = [\"ssh\"]"),
+        example: None,
         show: |c| quoted_list(&c.probes.without),
         put: |c, i| {
             let name = |i: &Input| match i.text()? {
@@ -225,8 +225,8 @@ pub static OPTIONS: &[Opt] = &[
     },
     Opt {
         key: "probes.write",
-        help: "Directories that must take files: every minute a small one is written to each file system among them and removed again,\n\
-               sooner if it looks full or read-only. Those that this daemon's user may not write to are left alone.",
+        help: "Directories that must take files: every minute a small one is written to each file system among them and removed\n\
+               again, sooner if it looks full or read-only. Where this daemon's user may not write, nothing is tried.",
         reloads: true,
         example: None,
         show: |c| quoted_list(&c.probes.write.iter().map(|p| p.display().to_string()).collect::<Vec<_>>()),

@@ -44,6 +44,7 @@ pub(crate) enum Kind {
     Answer,
 }
 
+/// All that three bits can say.
 const KINDS: [Kind; 8] =
     [Kind::Link, Kind::Ping, Kind::Pong, Kind::Hello, Kind::Cookie, Kind::Announce, Kind::Probe, Kind::Answer];
 
@@ -72,7 +73,7 @@ impl Header {
         let mut r = Reader(datagram);
         let short = |_| NotOurs::Short;
         let first = r.u8().map_err(short)?;
-        let kind = *KINDS.get((first & 7) as usize).ok_or(NotOurs::Version)?;
+        let kind = KINDS[usize::from(first & 7)];
         if first >> 4 != VERSION {
             return Err(NotOurs::Version);
         }
@@ -466,7 +467,7 @@ mod tests {
             assert_eq!(Header::read(&out[..out.len() - 1]), Err(NotOurs::Short));
         }
         assert_eq!(Header::read(&[0x20; 40]), Err(NotOurs::Version));
-        assert_eq!(Header::read(&[0x17; 40]), Err(NotOurs::Version));
+        assert_eq!(Header::read(&[0x07; 40]), Err(NotOurs::Version));
     }
 
     #[test]
