@@ -82,6 +82,7 @@ function Page({ node }: { node: Node }) {
           <section class="panel" aria-label="Commands">
             <h2>On the command line</h2>
             <Command text={`peermon show ${quoted(view.name)}`} what="that shows this node" />
+            <Command text={`peermon series ${quoted(view.name)} --last 10m`} what="that tells what it did" />
             <Command text={`ssh ${quoted(view.name)}`} what="that logs in here" />
           </section>
         </div>
