@@ -203,7 +203,14 @@ await step("dark: as the system says, and by the switch, which lasts", async () 
   await page.keyboard.press("Escape");
 });
 
-const VIEWS = ["#/", "#/nodes", "#/node/replay-file-server", "#/which", "#/zones", "#/daemon"];
+const VIEWS = ["#/", "#/nodes", "#/node/replay-file-server", "#/node/here-1", "#/which", "#/zones", "#/daemon"];
+
+/** Waits until the view shows something, and opens what is folded. */
+async function shown() {
+  await page.locator("main .panel, main .rows").first().waitFor();
+  if (page.url().includes("#/node/here-1")) await page.locator(".probes").waitFor();
+  await page.evaluate(() => document.querySelectorAll("main details").forEach((d) => (d.open = true)));
+}
 
 await step("axe finds nothing serious in any view, light and dark", async () => {
   for (const dark of [true, false]) {
@@ -213,7 +220,7 @@ await step("axe finds nothing serious in any view, light and dark", async () => 
     }
     for (const hash of VIEWS) {
       await go(hash);
-      await page.locator("main .panel, main .rows").first().waitFor();
+      await shown();
       await page.evaluate(axe);
       const found = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
       const grave = found.violations.filter((v) => ["serious", "critical"].includes(v.impact));
@@ -227,7 +234,7 @@ await step("phone: nothing is wider than the screen", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const hash of VIEWS) {
     await go(hash);
-    await page.locator("main .panel, main .rows").first().waitFor();
+    await shown();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${hash} is ${wide} pixels wider than the screen`);
   }
