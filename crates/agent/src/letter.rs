@@ -22,6 +22,8 @@ pub(crate) enum Letter {
     Found(Vec<SocketAddr>),
     /// A self-probe has something to say.
     Probe(peermon_collector::probe::Report),
+    /// A fetch from a peer has worked, or failed so.
+    Fetched(NodeId, Option<peermon_model::Why>),
     /// Somebody asks how well this node is.
     Health(Reply<Result<api::HealthAnswer, api::Error>>),
     /// Somebody asks for an invitation.
