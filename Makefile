@@ -10,19 +10,38 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: demo
-demo: ## build, and run a small cluster on loopback to look at; Ctrl-C ends it
+demo: web-if-possible ## build, and run a small cluster on loopback to look at; Ctrl-C ends it
 	@xtask/deps.sh build
 	@cargo build --release --locked -p peermon
 	@exec "$(TARGET)/release/peermon" demo
 
+.PHONY: web
+web: web/dist/index.html ## the page, web/dist, which a build takes into the program; needs Node.js
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-progress
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(shell find web/src web/index.html web/*.json web/*.ts -type f)
+	cd web && npm run --silent build
+
+# Without Node.js the program says at / how to get the page; PAGE=no builds it so in any case.
+NODE_IS_NEW := const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)
+.PHONY: web-if-possible
+web-if-possible:
+	@if [ "$(PAGE)" = no ]; then :; \
+	elif command -v npm >/dev/null 2>&1 && node -e "$(NODE_IS_NEW)"; then $(MAKE) --no-print-directory web; \
+	else echo "The page is left out: it needs Node.js 20.19 or newer with npm (https://nodejs.org; Debian 13 has it)." >&2; fi
+
 .PHONY: build
-build: ## the release binary, target/release/peermon
+build: web-if-possible ## the release binary, target/release/peermon
 	@xtask/deps.sh build
 	cargo build --release --locked -p peermon
 
 .PHONY: test
 test: ## everything that CI runs
 	@xtask/deps.sh test
+	@$(MAKE) --no-print-directory web-if-possible
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo xtask all
@@ -66,6 +85,14 @@ bench-anchors: bench-build ## peermon beside chitchat and serf, NODES (50,100,20
 	@xtask/deps.sh anchors
 	@cargo build --release --locked --manifest-path bench/anchors/Cargo.toml --target-dir "$(TARGET)/anchors"
 	@"$(TARGET)/anchors/release/peermon-anchors" --peermon "$(TARGET)/release/peermon" --nodes "$(or $(NODES),50,100,200)"
+
+.PHONY: bench-page
+bench-page: ## what the page costs with NODES (2200) nodes in a headless Chromium (about 2 min)
+	@xtask/deps.sh test
+	@$(MAKE) --no-print-directory web
+	@cargo build --release --locked -p peermon-bench
+	@"$(TARGET)/release/peermon-bench" table --nodes "$(or $(NODES),2200)" --socket "$(TARGET)/bench-page.sock" --http 127.0.0.1:19899 & \
+	trap "kill $$!" EXIT; sleep 5; cd web && node e2e/measure.mjs http://127.0.0.1:19899
 
 .PHONY: deps
 deps: ## install the Debian packages that tests and benches use (as root), or say which

@@ -38,6 +38,7 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     need dask-ssh python3-distributed
     /usr/bin/python3 -c "import paramiko" >/dev/null 2>&1 || missing+=(python3-paramiko) # dask-ssh logs in by it
     need tmux tmux
+    need chromium chromium
 fi
 if [ "$level" = anchors ]; then
     need serf serf

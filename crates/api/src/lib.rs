@@ -7,6 +7,7 @@
 mod claims;
 mod events;
 mod health;
+mod live;
 mod series;
 mod types;
 mod view;
@@ -14,6 +15,7 @@ mod view;
 pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use health::{HealthAnswer, PeerHealthView, ProbeView, ReasonView, Visibility};
+pub use live::{Live, LiveNode, LiveQuery, LiveReader, LiveRow};
 pub use series::{Fold, Series, SeriesAnswer, SeriesQuery};
 pub use types::*;
 pub use view::{listed, one, selected, zones};
@@ -82,6 +84,10 @@ pub trait Local: Service {
     fn samples(&self) -> Option<(Arc<Samples>, Duration)>;
     /// Every attribute there is.
     fn catalogue(&self) -> &Catalogue;
+    /// What changed in the table since `reader` was told last. Who only shows a made-up table has no changes to tell.
+    fn live(&self, _reader: &mut LiveReader, _: &LiveQuery) -> Result<Live, Error> {
+        Err(Error::Unavailable("what answers here only shows a table that stands still; ask a daemon".into()))
+    }
     /// Whether the daemon has a first round of samples and its table is in use.
     fn ready(&self) -> Result<(), String>;
 }

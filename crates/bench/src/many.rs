@@ -6,19 +6,21 @@ use peermon_agent::StandIn;
 use peermon_model::{Facts, Incarnation, MemberState, NodeEntry, NodeId, Record, Sequence, Snapshot, Value, ZoneName};
 use peermon_serve_http::{Config, Server};
 use peermon_sim::{Rng, Series};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "\
-usage: peermon-bench table [--nodes N] [--socket FILE] [--time N] [--peermon FILE]
+usage: peermon-bench table [--nodes N] [--socket FILE] [--http ADDR:PORT] [--time N] [--peermon FILE]
 
   Holds a table of made-up machines that follow recorded loads, and serves it as a daemon does, until it is ended. `peermon --api FILE`
   and PEERMON_API=FILE ask it.
 
   --nodes N       machines, 1 to 20000 (default 2200)
   --socket FILE   where to serve (default /tmp/peermon-table.sock)
+  --http ADDR:PORT  also serve there, for browsers, without a token: a loopback address (default: not)
   --time N        time `peermon best` N times, as a whole command, and end
   --peermon FILE  the program to time (default target/release/peermon)";
 
@@ -35,6 +37,7 @@ const SEED: u64 = 1;
 struct Options {
     nodes: usize,
     socket: PathBuf,
+    http: Option<SocketAddr>,
     time: Option<usize>,
     peermon: PathBuf,
 }
@@ -44,8 +47,9 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     let machines = machines(options.nodes);
     let stand_in = StandIn::new(machines[0].record.id).context("making a stand-in of a daemon")?;
     stand_in.publish(table(&machines));
-    let server = Server::start(Config { unix: Some(options.socket.clone()), ..Config::default() }, stand_in.service())?;
-    println!("{} nodes at {}", options.nodes, options.socket.display());
+    let faces = Config { unix: Some(options.socket.clone()), tcp: options.http.into_iter().collect(), ..Config::default() };
+    let server = Server::start(faces, stand_in.service())?;
+    println!("{} nodes at {}", options.nodes, server.urls().join(" and "));
     if let Some(times) = options.time {
         let result = std::thread::scope(|scope| {
             let timing = scope.spawn(|| time(&options.peermon, &options.socket, times));
@@ -65,8 +69,13 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    let mut options =
-        Options { nodes: 2_200, socket: "/tmp/peermon-table.sock".into(), time: None, peermon: "target/release/peermon".into() };
+    let mut options = Options {
+        nodes: 2_200,
+        socket: "/tmp/peermon-table.sock".into(),
+        http: None,
+        time: None,
+        peermon: "target/release/peermon".into(),
+    };
     while let Some(word) = words.next() {
         ensure!(word != "--help", "{USAGE}");
         let value = words.next().with_context(|| format!("{word} needs a value\n{USAGE}"))?;
@@ -77,6 +86,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
                 ensure!(options.nodes <= NODES_MAX, "--nodes {value} is not from 1 to {NODES_MAX}");
             }
             "--socket" => options.socket = value.into(),
+            "--http" => {
+                let address = value.parse().ok().with_context(|| format!("--http {value:?} is not ADDRESS:PORT"))?;
+                options.http = Some(address);
+            }
             "--time" => options.time = Some(number()?),
             "--peermon" => options.peermon = value.into(),
             _ => bail!("there is no option {word}\n{USAGE}"),
@@ -190,9 +203,13 @@ mod tests {
 
     #[test]
     fn wrong_options_are_named() {
-        for (text, word) in
-            [("--nodes 0", "--nodes \"0\""), ("--nodes 99999", "1 to 20000"), ("--x 1", "--x"), ("--time", "--time")]
-        {
+        for (text, word) in [
+            ("--nodes 0", "--nodes \"0\""),
+            ("--nodes 99999", "1 to 20000"),
+            ("--x 1", "--x"),
+            ("--time", "--time"),
+            ("--http x", "--http \"x\""),
+        ] {
             let said = parse(text.split_whitespace().map(String::from)).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(said.contains(word), "{text}: {said}");
         }

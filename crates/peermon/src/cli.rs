@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn commands_that_print_data_have_json() {
-        for name in ["nodes", "top", "groups", "show", "best", "status", "zones", "health", "events", "invite", "claims"] {
+        let names =
+            ["nodes", "top", "groups", "show", "series", "best", "status", "zones", "health", "events", "invite", "claims"];
+        for name in names {
             let all = Cli::command();
             let command = all.find_subcommand(name).expect(name);
             assert!(command.get_arguments().any(|a| a.get_long() == Some("json")), "{name} has no --json");

@@ -186,6 +186,25 @@ impl Service for Fake {
         Ok(vec![zone("here", true), zone("rack-7", false)])
     }
 
+    fn series(&self, q: &SeriesQuery) -> Result<SeriesAnswer, Error> {
+        let points = q.points.unwrap_or(SeriesQuery::POINTS);
+        let named = |n: &&NodeView| q.node.is_empty() || q.node.contains(&n.name);
+        let of = |n: &NodeView, attribute: &String| {
+            // Goes up in the first half, is unknown for a tenth, and then stays at what it is now.
+            let at = |i: usize| match i * 10 / points {
+                0..5 => Some(i as f64 / points as f64 * 2.0),
+                5 => None,
+                _ => Some(1.0),
+            };
+            let now = n.vitals.get(attribute);
+            let values = (0..points).map(|i| Some(now? * at(i)?)).collect();
+            Series { node: n.name.clone(), id: n.id.clone(), attribute: attribute.clone(), values }
+        };
+        let series = self.nodes.iter().filter(named).flat_map(|n| q.attribute.iter().map(move |a| of(n, a)));
+        let step_seconds = q.seconds / points as f64;
+        Ok(SeriesAnswer { step_seconds, to_seconds_ago: 0.4, kept_seconds: 3600.0, series: series.collect() })
+    }
+
     fn status(&self) -> Result<Status, Error> {
         Ok(Status {
             name: "here-1".to_string(),

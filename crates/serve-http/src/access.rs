@@ -1,25 +1,32 @@
 //! Who may ask for what.
 
-use crate::limits;
 use crate::refusal::Refusal;
 use crate::routes::App;
+use crate::{limits, login, origin};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How a request came in; left on every request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Via {
     /// Through the unix socket: the file's mode says who may.
     Unix,
-    /// Over TCP, to this address of ours.
-    Tcp(SocketAddr),
+    /// Over TCP.
+    Tcp {
+        /// To this address of ours.
+        local: SocketAddr,
+        /// From there.
+        peer: SocketAddr,
+    },
 }
 
-/// Lets a request pass, or says why not. `token` is the configured one.
-pub(crate) fn check<B>(request: &Request<B>, via: Via, token: Option<&str>) -> Result<(), Refusal> {
+/// Lets a request pass, or says why not.
+pub(crate) fn check<B>(request: &Request<B>, via: Via, app: &App) -> Result<(), Refusal> {
     let uri = request.uri();
     let length = uri.path_and_query().map_or(0, |p| p.as_str().len());
     if length > limits::URL_BYTES_MAX {
@@ -29,33 +36,52 @@ pub(crate) fn check<B>(request: &Request<B>, via: Via, token: Option<&str>) -> R
             format!("the address is {length} bytes long; at most {} are read", limits::URL_BYTES_MAX),
         ));
     }
-    let Via::Tcp(local) = via else { return Ok(()) };
-    match token {
-        Some(_) if uri.path() == "/healthz" => Ok(()),
-        Some(token) => bearer(request.headers(), token),
+    let Via::Tcp { local, peer } = via else { return Ok(()) };
+    origin::not_from_elsewhere(request.method(), request.headers())?;
+    match &app.token {
+        Some(_) if OPEN.contains(&uri.path()) => Ok(()),
+        Some(token) => known(request.method(), request.headers(), token, (local, peer), app),
         None => host(request, local),
     }
 }
 
-fn bearer(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
-    let refused = |message: &str| Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorised", message));
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return refused(
-            "this daemon wants its token: send it as `Authorization: Bearer TOKEN`, or use the unix socket on its machine",
-        );
-    };
+/// What is answered to everybody: whether this face lives, and what it takes to log in.
+const OPEN: &[&str] = &["/healthz", login::PATH, login::STYLE_PATH, login::LOGOUT_PATH];
+
+/// Lets those pass who send the token or the cookie of a session.
+fn known(method: &Method, headers: &HeaderMap, token: &str, ends: (SocketAddr, SocketAddr), app: &App) -> Result<(), Refusal> {
+    let (local, peer) = ends;
+    let now = Instant::now();
+    if let Some(given) = headers.get(header::AUTHORIZATION) {
+        app.guesses.may(peer.ip(), now).map_err(|left| {
+            let message = format!("too many wrong tokens came from {}; try again in {} s", peer.ip(), left.as_secs() + 1);
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "guesses", message)
+        })?;
+        return bearer(given, token).inspect_err(|_| app.guesses.wrong(peer.ip(), now));
+    }
+    if login::cookie(headers, local.port()).is_some_and(|id| app.sessions.holds(id, now)) {
+        // A cookie comes by itself, whoever made the browser ask.
+        return origin::ours_if_it_changes_something(method, headers);
+    }
+    Err(Refusal::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorised",
+        "this daemon wants its token: send it as `Authorization: Bearer TOKEN`, log in at /login, or use the unix socket on its machine",
+    ))
+}
+
+fn bearer(given: &HeaderValue, token: &str) -> Result<(), Refusal> {
     let scheme_ends = given.as_bytes().iter().position(|&b| b == b' ').unwrap_or(given.len());
     let (scheme, rest) = given.as_bytes().split_at(scheme_ends);
     if !scheme.eq_ignore_ascii_case(b"bearer") || !same(rest.trim_ascii(), token.as_bytes()) {
-        return refused(
-            "the token is wrong; it is the one in this daemon's configuration, sent as `Authorization: Bearer TOKEN`",
-        );
+        let message = "the token is wrong; it is the one in this daemon's configuration, sent as `Authorization: Bearer TOKEN`";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "unauthorised", message));
     }
     Ok(())
 }
 
 /// Compares in a time that depends on the lengths only, so that a token cannot be guessed byte by byte.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let differ = a.iter().zip(b).fold(a.len() ^ b.len(), |d, (x, y)| std::hint::black_box(d | usize::from(x ^ y)));
     std::hint::black_box(differ) == 0
 }
@@ -108,6 +134,13 @@ fn is_port(s: &str) -> bool {
     s.is_empty() || s.parse::<u16>().is_ok()
 }
 
+impl FromRequestParts<Arc<App>> for Via {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(*parts.extensions.get().expect("it is left on every request"))
+    }
+}
+
 /// Taken by handlers that change something or reveal a secret: only the unix socket or the token lets them run.
 pub(crate) struct Trusted;
 
@@ -117,7 +150,7 @@ impl FromRequestParts<Arc<App>> for Trusted {
         match parts.extensions.get::<Via>() {
             Some(Via::Unix) => Ok(Trusted),
             // The token itself was checked before the request came here.
-            Some(Via::Tcp(_)) if app.token.is_some() => Ok(Trusted),
+            Some(Via::Tcp { .. }) if app.token.is_some() => Ok(Trusted),
             _ => Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthorised",

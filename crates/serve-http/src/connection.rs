@@ -1,20 +1,23 @@
 //! Accepting connections and speaking HTTP/1 on them, within the limits.
 
 use crate::access::{self, Via};
-use crate::limits;
+use crate::gzip::gzip;
 use crate::refusal::{Refusal, RefusedAs};
 use crate::routes::App;
 use crate::wire::Wire;
+use crate::{limits, login, page};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -26,12 +29,12 @@ use tower::ServiceExt;
 /// A listening socket, and how many may be inside.
 pub(crate) struct Door {
     pub(crate) listener: Listener,
-    pub(crate) via: Via,
     pub(crate) places: Arc<Semaphore>,
 }
 
 pub(crate) enum Listener {
-    Tcp(TcpListener),
+    /// With its address.
+    Tcp(TcpListener, SocketAddr),
     Unix(UnixListener),
 }
 
@@ -39,15 +42,15 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Via)> {
         Ok(match self {
-            Listener::Tcp(l) => {
-                let stream = l.accept().await?.0;
+            Listener::Tcp(l, local) => {
+                let (stream, peer) = l.accept().await?;
                 // Events are small and should not wait for more.
                 stream.set_nodelay(true)?;
-                Box::new(stream)
+                (Box::new(stream), Via::Tcp { local: *local, peer })
             }
-            Listener::Unix(l) => Box::new(l.accept().await?.0),
+            Listener::Unix(l) => (Box::new(l.accept().await?.0), Via::Unix),
         })
     }
 }
@@ -63,7 +66,7 @@ pub(crate) async fn accept(door: Door, router: Router, app: Arc<App>, mut stoppe
             _ = stopped.wait_for(|stop| *stop) => return,
             stream = door.listener.accept() => stream,
         };
-        let stream = match stream {
+        let (stream, via) = match stream {
             Ok(s) => s,
             Err(e) => {
                 app.counters.count("accept");
@@ -74,7 +77,7 @@ pub(crate) async fn accept(door: Door, router: Router, app: Arc<App>, mut stoppe
         };
         match door.places.clone().try_acquire_owned() {
             Ok(place) => {
-                tokio::spawn(serve(stream, door.via, router.clone(), app.clone(), stopped.clone(), place));
+                tokio::spawn(serve(stream, via, router.clone(), app.clone(), stopped.clone(), place));
             }
             Err(_) => {
                 app.counters.count("connections");
@@ -174,18 +177,64 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 async fn answer(mut request: hyper::Request<Body>, via: Via, router: Router, app: &App) -> Response {
     app.counters.count("requests");
     request.extensions_mut().insert(via);
-    let mut response = match access::check(&request, via, app.token.as_deref()) {
+    let gzip = via != Via::Unix && page::takes_gzip(request.headers());
+    let mut response = match access::check(&request, via, app) {
         Ok(()) => match router.oneshot(request).await {
             Ok(r) => r,
             Err(never) => match never {},
         },
+        // People are shown where to log in; programs are told.
+        Err(r) if r.status == StatusCode::UNAUTHORIZED && page::wants_html(request.headers()) => login::to(login::PATH),
         Err(refusal) => refusal.into_response(),
     };
     if let Some(RefusedAs(code)) = response.extensions().get() {
         app.counters.count(code);
     }
+    if gzip {
+        response = compressed(response).await;
+    }
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in CAREFUL {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
+}
+
+/// What every answer tells browsers: nothing from elsewhere in our pages, and our answers in no page of others.
+const CAREFUL: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    // Without any referrer browsers would not name the origin of our own forms either.
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// The same answer in fewer bytes, if it is text, known to its end, and long.
+async fn compressed(response: Response) -> Response {
+    let media = response.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |v| v.as_bytes());
+    let text = [&b"application/json"[..], b"text/plain", b"application/openmetrics-text"].iter().any(|m| media.starts_with(m));
+    let long = response.body().size_hint().exact().is_some_and(|n| n >= limits::GZIP_BYTES_MIN as u64);
+    if !text || !long || response.headers().contains_key(header::CONTENT_ENCODING) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(plain) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the answer was lost; ask again").into_response();
+    };
+    // On a thread where it may take its time: a large table takes some 10 ms.
+    let shorter = tokio::task::spawn_blocking({
+        let plain = plain.clone();
+        move || gzip(&plain, limits::GZIP_LEVEL)
+    });
+    let Ok(shorter) = shorter.await else { return Response::from_parts(parts, plain.into()) };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    Response::from_parts(parts, shorter.into())
 }

@@ -6,7 +6,11 @@
 //!
 //! Who may do what: whoever can open the unix socket (mode 0660) may do everything. Over TCP on a loopback address without a
 //! token, everybody may read, but calls that change something or reveal a secret are refused. With a token, every TCP request but
-//! `/healthz` needs it. An address that other machines reach is served only with a token.
+//! `/healthz` and `/login` needs it, or the cookie of a session that was opened with it. An address that other machines reach is
+//! served only with a token. What pages of other origins make browsers ask is refused everywhere.
+//!
+//! The page for people is part of the program if `web/dist` was there when it was built ([`page_is_built_in`]): browsers get it
+//! at `/`, where all others get a list of addresses.
 //!
 //! ```no_run
 //! use peermon_serve_http::{Config, Server};
@@ -21,15 +25,22 @@
 mod access;
 mod connection;
 mod events;
+mod gzip;
 pub mod limits;
 mod listen;
+mod live;
+mod login;
 pub mod metrics;
+mod origin;
+mod page;
 mod query;
 mod refusal;
 mod routes;
 mod server;
+mod sessions;
 mod wire;
 
 pub use listen::StartError;
+pub use page::page_is_built_in;
 pub use routes::openapi;
 pub use server::{Config, Server};

@@ -33,6 +33,21 @@ pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 pub const SUBSCRIBERS_MAX: usize = 64;
 /// How often a silent event stream says that it lives, so that dead ends are noticed on both sides.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Browsers logged in at a time; one more ends the session that was not used for longest.
+pub const SESSIONS_MAX: usize = 64;
+/// How long a session holds after its last use: whoever leaves in the evening logs in again in the morning.
+pub const SESSION_LEASE: Duration = Duration::from_hours(12);
+/// Wrong tokens from one address within [`GUESSES_TIME`]; then none from there is looked at. More than any mistyping and more than
+/// a program that has an old token and asks every two seconds.
+pub const GUESSES_MAX: u32 = 30;
+/// How long wrong tokens are held against an address.
+pub const GUESSES_TIME: Duration = Duration::from_mins(1);
+/// Addresses whose wrong tokens are counted at a time.
+pub const GUESSERS_MAX: usize = 1024;
+/// Answers smaller than this are not worth compressing: they fit into a few packets.
+pub const GZIP_BYTES_MIN: usize = 4096;
+/// How hard answers are compressed, 0 to 10. Of 1.7 MB of nodes 1 leaves 9 % and 6 leaves 6 %, for several times the time.
+pub const GZIP_LEVEL: u8 = 1;
 /// Threads for calls that read the table: one renders a large answer while others give small ones; the rest wait in line.
 pub const CALLS_MAX: usize = 4;
 

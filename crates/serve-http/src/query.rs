@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use peermon_api::{BestQuery, By, Error, Fold, NodesQuery, SeriesQuery, State};
+use peermon_api::{BestQuery, By, Error, Fold, LiveQuery, NodesQuery, SeriesQuery, State};
 use std::fmt::Display;
 
 /// The query of `/api/v1/nodes`.
@@ -67,6 +67,24 @@ pub(crate) fn series(uri: &Uri) -> Result<SeriesQuery, Error> {
             }
         }
         Ok(())
+    })?;
+    Ok(q)
+}
+
+/// The query of `/api/v1/live`.
+pub(crate) fn live(uri: &Uri) -> Result<LiveQuery, Error> {
+    let mut q = LiveQuery::default();
+    each(uri, &["seconds", "where"], |name, value| {
+        if name == "where" {
+            q.conditions.push(value.to_string());
+            return Ok(());
+        }
+        q.seconds = amount(name, value)?;
+        if LiveQuery::SECONDS.contains(&q.seconds) {
+            return Ok(());
+        }
+        let (least, most) = (LiveQuery::SECONDS.start(), LiveQuery::SECONDS.end());
+        Err(wrong(name, value, format!("from {least} to {most}")))
     })?;
     Ok(q)
 }
@@ -216,6 +234,10 @@ mod tests {
             let e = best(&uri(query)).expect_err(query);
             assert!(matches!(e, Error::BadRequest(_)) && e.to_string().contains(says), "{query}: {e}");
         }
+        let e = live(&uri("seconds=0.1")).expect_err("too often").to_string();
+        assert_eq!(e, "seconds is \"0.1\"; it must be from 0.25 to 60");
+        let asked = LiveQuery { seconds: 2.0, conditions: vec!["me".into()] };
+        assert_eq!(live(&uri("seconds=2&where=me")), Ok(asked));
         let e = nodes(&uri("state=Alive")).expect_err("case matters").to_string();
         assert_eq!(e, "state is \"Alive\"; it must be one of alive, suspect, stale, down, left");
     }

@@ -1,19 +1,21 @@
 //! Every address there is: what it answers, and its entry in the OpenAPI document.
 
-use crate::access::Trusted;
+use crate::access::{Trusted, Via};
 use crate::metrics::{self, Format};
 use crate::refusal::{Counters, ErrorBody, Refusal};
-use crate::{events, limits, query};
+use crate::sessions::{Guesses, Sessions};
+use crate::{events, limits, live, login, origin, page, query};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, HealthAnswer,
-    Invitation, JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Status,
-    ZoneView,
+    Invitation, JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
+    SeriesQuery, Status, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -33,6 +35,8 @@ pub(crate) struct App {
     pub(crate) token: Option<String>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) times: limits::Times,
+    pub(crate) sessions: Sessions,
+    pub(crate) guesses: Guesses,
     subscribers: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -45,11 +49,23 @@ impl App {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let subscribers = Arc::new(Semaphore::new(limits::SUBSCRIBERS_MAX));
-        App { service, token, counters: Arc::new(Counters::default()), times, subscribers, stopped }
+        App {
+            service,
+            token,
+            counters: Arc::new(Counters::default()),
+            times,
+            sessions: Sessions::default(),
+            guesses: Guesses::default(),
+            subscribers,
+            stopped,
+        }
     }
 
     /// Makes a call to the daemon on a thread where it may take its time, and gives its outcome in the time it has.
-    async fn call<T: Send + 'static>(&self, call: impl FnOnce(&dyn Local) -> T + Send + 'static) -> Result<T, Refusal> {
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Local) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let service = self.service.clone();
         match timeout(self.times.call, tokio::task::spawn_blocking(move || call(&*service))).await {
             Ok(Ok(t)) => Ok(t),
@@ -90,7 +106,11 @@ impl fmt::Debug for App {
 /// All addresses, ready to serve.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (router, _) = documented().split_for_parts();
-    router.fallback(no_such_address).method_not_allowed_fallback(no_such_method).with_state(app)
+    router
+        .route(login::STYLE_PATH, get(login_style))
+        .fallback(file_or_none)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
 }
 
 /// The OpenAPI 3.1 document of all addresses.
@@ -106,7 +126,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         description = "What one node of a peermon cluster answers from its own table. Numbers are in base units (bytes, seconds, ratio 0-1); \
                        a value that is not known is absent, never zero. Ages count from when a value was measured, wherever that was."
     ),
-    components(schemas(ErrorBody, Event)),
+    components(schemas(ErrorBody, Event, Live)),
     modifiers(&Security)
 )]
 struct Document;
@@ -123,6 +143,8 @@ impl utoipa::Modify for Security {
 fn documented() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(index))
+        .routes(routes!(login_form, log_in))
+        .routes(routes!(log_out))
         .routes(routes!(nodes))
         .routes(routes!(node))
         .routes(routes!(best, choose))
@@ -133,6 +155,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(series))
         .routes(routes!(status))
         .routes(routes!(follow))
+        .routes(routes!(follow_table))
         .routes(routes!(attributes))
         .routes(routes!(join))
         .routes(routes!(invite))
@@ -151,23 +174,69 @@ type Shared = State<Arc<App>>;
 
 const TEXT: (header::HeaderName, &str) = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
 
-/// What there is to ask.
-#[utoipa::path(get, path = "/", responses((status = 200, description = "All addresses, for people", body = String, content_type = "text/plain")))]
-async fn index(State(app): Shared) -> Response {
+/// The page for people, and a list of what there is to ask for programs.
+#[utoipa::path(get, path = "/", responses((status = 200, description = "The page for browsers, all addresses for others",
+    content((String = "text/plain"), (String = "text/html")))))]
+async fn index(State(app): Shared, headers: HeaderMap) -> Response {
+    if page::wants_html(&headers)
+        && let Some(first) = page::respond("/", &headers)
+    {
+        return first;
+    }
     let who = match app.call(|s| s.status()).await {
         Ok(Ok(s)) => format!("peermon {} on {}\n\n", s.version, s.name),
         // The addresses help even when the daemon cannot say its name.
         Ok(Err(_)) | Err(_) => "peermon\n\n".to_string(),
     };
-    let mut page = who;
+    let mut list = who + if page::page_is_built_in() { PAGE_HERE } else { PAGE_MISSING };
     for (path, item) in openapi().paths.paths {
         for (method, operation) in [("GET", item.get), ("POST", item.post), ("DELETE", item.delete)] {
             if let Some(o) = operation {
-                let _ = writeln!(page, "{method:6} {path:24} {}", o.summary.unwrap_or_default());
+                let _ = writeln!(list, "{method:6} {path:24} {}", o.summary.unwrap_or_default());
             }
         }
     }
-    ([TEXT], page).into_response()
+    ([TEXT, (header::VARY, "accept, accept-encoding")], list).into_response()
+}
+
+const PAGE_HERE: &str = "A browser that opens this address gets the page for people. Programs ask:\n\n";
+const PAGE_MISSING: &str = "This peermon was built without its page for people. To get it, run `make web` in its sources (it needs npm),\n\
+                            build peermon again and restart the daemon. Until then `peermon top` shows the cluster. Programs ask:\n\n";
+
+/// The form to log in with the token, for browsers.
+#[utoipa::path(get, path = "/login", responses(
+    (status = 200, description = "The form", body = String, content_type = "text/html"),
+    (status = 303, description = "Nobody needs to log in here: to `/`")))]
+async fn login_form(State(app): Shared, via: Via) -> Response {
+    match (&app.token, via) {
+        (Some(_), Via::Tcp { .. }) => login::form(StatusCode::OK, ""),
+        _ => login::to("/"),
+    }
+}
+
+/// Opens a session for a browser; its cookie then stands for the token.
+#[utoipa::path(post, path = "/login", request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "token=TOKEN"), responses(
+    (status = 303, description = "Logged in: to `/`, with the cookie"),
+    (status = 401, description = "The form again: that was not the token", body = String, content_type = "text/html"),
+    (status = 429, description = "The form again: too many wrong tokens from there", body = String, content_type = "text/html"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn log_in(State(app): Shared, via: Via, method: Method, headers: HeaderMap, body: Body) -> Answer {
+    origin::not_of_others(&method, &headers)?;
+    let bytes = read(&headers, body, app.times.body).await?;
+    login::enter(&app, via, &bytes)
+}
+
+/// Ends a browser's session.
+#[utoipa::path(post, path = "/logout", responses(
+    (status = 303, description = "Logged out: to the form"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn log_out(State(app): Shared, via: Via, method: Method, headers: HeaderMap) -> Answer {
+    origin::ours_if_it_changes_something(&method, &headers)?;
+    Ok(login::leave(&app, via, &headers))
+}
+
+async fn login_style() -> Response {
+    login::style()
 }
 
 /// All nodes, in order of name, then id.
@@ -236,6 +305,22 @@ async fn follow(State(app): Shared) -> Answer {
     let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
     let stream = app.call(|s| s.events()).await??;
     Ok(events::respond(stream, place, app.times.keep_alive, app.stopped.clone()))
+}
+
+/// The table as it changes, as server-sent events: first all of it, then only what changed.
+#[utoipa::path(get, path = "/api/v1/live", params(LiveQuery), responses(
+    (status = 200, description = "Events named live, each with a Live as data", body = String, content_type = "text/event-stream"),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn follow_table(State(app): Shared, via: Via, uri: Uri, headers: HeaderMap) -> Answer {
+    let q = query::live(&uri)?;
+    let session = match via {
+        Via::Tcp { local, .. } if app.token.is_some() && !headers.contains_key(header::AUTHORIZATION) => {
+            login::cookie(&headers, local.port()).map(ToString::to_string)
+        }
+        _ => None,
+    };
+    let place = app.subscribers.clone().try_acquire_owned().map_err(|_| events::full())?;
+    live::respond(app.clone(), q, session, place, app.stopped.clone()).await
 }
 
 /// Every attribute there is: name, unit, kind and one sentence.
@@ -398,10 +483,21 @@ async fn document(State(app): Shared) -> Answer {
     app.json(|_| Ok(openapi())).await
 }
 
-async fn no_such_address(uri: Uri) -> Refusal {
+/// Files of the page; what they are named is the page's matter.
+async fn file_or_none(method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    if let Some(file) = page::respond(uri.path(), &headers) {
+        return match method {
+            Method::GET | Method::HEAD => Ok(file),
+            _ => {
+                let mut refused = no_such_method(method, uri).await.into_response();
+                refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+                Ok(refused)
+            }
+        };
+    }
     let path: String = uri.path().chars().take(80).collect();
     let message = format!("there is nothing at {path}; / lists all addresses");
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Refusal {

@@ -1,4 +1,3 @@
-use crate::access::Via;
 use crate::connection::{self, Door};
 use crate::limits;
 use crate::listen::{self, SocketFile, StartError};
@@ -21,7 +20,7 @@ pub struct Config {
     pub tcp: Vec<SocketAddr>,
     /// Path of the unix socket. Default: none.
     pub unix: Option<PathBuf>,
-    /// What TCP clients must send as `Authorization: Bearer`. Default: none, and TCP clients may only read.
+    /// What TCP clients must send as `Authorization: Bearer`, or log in with. Default: none, and TCP clients may only read.
     pub token: Option<String>,
 }
 
@@ -111,12 +110,12 @@ fn doors(runtime: &Runtime, tcp: Vec<(TcpListener, SocketAddr)>, unix: Option<Un
     let mut doors = Vec::new();
     for (listener, address) in tcp {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Thread)?;
-        doors.push(Door { listener: connection::Listener::Tcp(listener), via: Via::Tcp(address), places: on_tcp.clone() });
+        doors.push(Door { listener: connection::Listener::Tcp(listener, address), places: on_tcp.clone() });
     }
     if let Some(listener) = unix {
         let listener = tokio::net::UnixListener::from_std(listener).map_err(StartError::Thread)?;
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
-        doors.push(Door { listener: connection::Listener::Unix(listener), via: Via::Unix, places });
+        doors.push(Door { listener: connection::Listener::Unix(listener), places });
     }
     Ok(doors)
 }

@@ -1,8 +1,8 @@
 //! How long a frame takes and how much memory is used with many nodes, made up:
 //! `cargo run --release -p peermon-tui --example frames [NODES]`.
 //!
-//! A daemon's answer is made and read as JSON as a client does it; then it is taken (sums, order, history) and drawn at several
-//! sizes. Times are medians and the longest of all rounds.
+//! A daemon's answer is made and read as JSON as a client does it, and made ready (sums, texts) as the thread that asks does it; then it
+//! is taken (order, history) and drawn at several sizes. Times are medians and the longest of all rounds.
 
 #![allow(clippy::print_stdout)]
 
@@ -11,7 +11,7 @@ mod made;
 
 use peermon_api::NodeView;
 use peermon_model::Instant;
-use peermon_tui::{App, Input, Options};
+use peermon_tui::{App, Input, Options, Ready};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use std::time::{Duration, Instant as Clock};
@@ -44,13 +44,18 @@ fn main() {
         for key in keys.chars() {
             app.handle(Input::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)), Instant::from_millis(0));
         }
-        let (mut take, mut draw, mut key) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut make, mut take, mut draw, mut key) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for second in 0..ROUNDS {
-            let answer = Box::new(made::cluster(nodes, second));
+            let answer = made::cluster(nodes, second);
             let now = Instant::from_millis(second * 1000);
             let began = Clock::now();
-            app.handle(Input::Answer(answer), now);
+            let ready = Box::new(Ready::from(answer));
+            make.push(began.elapsed());
+            let began = Clock::now();
+            app.handle(Input::Answer(ready), now);
             take.push(began.elapsed());
+            // as the thread that asks does
+            drop(app.spent());
             let began = Clock::now();
             frame(&mut terminal, &app);
             draw.push(began.elapsed());
@@ -59,6 +64,7 @@ fn main() {
             frame(&mut terminal, &app);
             key.push(began.elapsed());
         }
+        report(&format!("{name}: a table made ready, elsewhere"), &mut make);
         report(&format!("{name}: a table taken"), &mut take);
         report(&format!("{name}: a frame"), &mut draw);
         report(&format!("{name}: a key and its frame"), &mut key);

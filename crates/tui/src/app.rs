@@ -2,10 +2,10 @@
 
 use crate::column::{self, COLUMNS, NAME, Which};
 use crate::filter::Filter;
-use crate::history::{History, Past};
+use crate::history::{History, Remembered};
 use crate::menu::Menu;
 use crate::prompt::Prompt;
-use crate::table::{Answer, Id, Table, Totals, natural};
+use crate::table::{Id, Ready, Table, Totals, natural};
 use crate::theme::{Depth, Palette, Theme};
 use peermon_expr::Error;
 use peermon_model::Instant;
@@ -72,9 +72,9 @@ pub enum Input {
     /// The daemon is being asked.
     Asked,
     /// The daemon answered.
-    Answer(Box<Answer>),
+    Answer(Box<Ready>),
     /// What the daemon remembers.
-    Past(Box<Past>),
+    Past(Box<Remembered>),
     /// The daemon could not be asked; it will be again after so long.
     Failed(String, Duration),
     /// Time has passed.
@@ -193,7 +193,12 @@ pub struct App {
     /// Nobody can press keys: no line that tells them.
     pub(crate) keyless: bool,
     orders: VecDeque<Order>,
+    spent: Option<Spent>,
 }
+
+/// A table that is no longer shown.
+#[derive(Debug)]
+pub struct Spent(#[expect(dead_code, reason = "it is only dropped")] Table);
 
 impl App {
     /// A screen of this size that waits for its first table.
@@ -252,6 +257,7 @@ impl App {
             clicked: None,
             keyless: false,
             orders: VecDeque::new(),
+            spent: None,
         })
     }
 
@@ -271,11 +277,7 @@ impl App {
                 return false;
             }
             Input::Answer(answer) => self.take(*answer),
-            Input::Past(past) => {
-                if let Some(table) = &self.table {
-                    self.history.fill(&past, &table.nodes);
-                }
-            }
+            Input::Past(past) => self.history.fill(&past),
             Input::Failed(why, retry) => {
                 self.link.waiting = None;
                 self.link.failed = Some((why, self.now + retry));
@@ -310,20 +312,24 @@ impl App {
         Duration::from_secs_f64(REFRESHES[self.refresh])
     }
 
-    fn take(&mut self, answer: Answer) {
+    /// The table before this one, once. With thousands of nodes even forgetting it takes a while: on another thread, if there is one.
+    pub fn spent(&mut self) -> Option<Spent> {
+        self.spent.take()
+    }
+
+    fn take(&mut self, answer: Ready) {
         self.link = Link { heard: self.now, waiting: None, failed: None };
         // An answer that was under way when the screen was told to hold still; the first one is shown in any case.
         if self.paused && self.table.is_some() {
+            self.spent = Some(Spent(answer.table));
             return;
         }
-        let table = Table::new(answer, self.now);
+        let Ready { mut table, useful, name_width } = answer;
+        table.at = self.now;
         self.history.take(&table.nodes, self.now);
-        for (useful, c) in self.useful.iter_mut().zip(COLUMNS) {
-            *useful = c.anything(&table.nodes);
-        }
-        let longest = table.nodes.iter().map(|n| crate::draw::width(&n.view.name)).max().unwrap_or(0);
-        self.name_width = self.name_width.max(longest.min(NAME_MAX));
-        self.table = Some(table);
+        self.useful = useful;
+        self.name_width = self.name_width.max(name_width.min(NAME_MAX));
+        self.spent = self.table.replace(table).map(Spent);
         self.arrange();
     }
 

@@ -281,24 +281,25 @@ pub(crate) fn find(name: &str) -> Option<Which> {
     COLUMNS.iter().position(|c| c.name == name)
 }
 
-/// Sorts nodes, given by their places, by a column; what is not known comes last whichever way, and names decide among equals.
+/// Sorts nodes, given by their places, by a column; what is not known comes last whichever way, and places, which are in order of names,
+/// decide among equals.
 pub(crate) fn sort(order: &mut [usize], nodes: &[Node], by: Which, reversed: bool) {
     let column = &COLUMNS[by];
-    let names = |a: &usize, b: &usize| {
-        natural(&nodes[*a].view.name, &nodes[*b].view.name).then_with(|| nodes[*a].view.id.cmp(&nodes[*b].view.id))
-    };
     let falls = column.falls() != reversed;
     let turn = |o: Ordering| if falls { o.reverse() } else { o };
+    if by == NAME {
+        return order.sort_by(|a, b| turn(a.cmp(b)));
+    }
     if column.name == "state" {
-        return order.sort_by(|a, b| turn(trouble(&nodes[*a]).cmp(&trouble(&nodes[*b])).reverse()).then_with(|| names(a, b)));
+        return order.sort_by(|a, b| turn(trouble(&nodes[*a]).cmp(&trouble(&nodes[*b])).reverse()).then(a.cmp(b)));
     }
     if let Text(text) = column.shows {
-        return order.sort_by(|a, b| turn(natural(&text(&nodes[*a]), &text(&nodes[*b]))).then_with(|| names(a, b)));
+        return order.sort_by(|a, b| turn(natural(&text(&nodes[*a]), &text(&nodes[*b]))).then(a.cmp(b)));
     }
     let values: Vec<Option<f64>> = nodes.iter().map(|n| column.value(n)).collect();
     order.sort_by(|a, b| match (values[*a], values[*b]) {
-        (Some(x), Some(y)) => turn(x.total_cmp(&y)).then_with(|| names(a, b)),
-        (x, y) => y.is_some().cmp(&x.is_some()).then_with(|| names(a, b)),
+        (Some(x), Some(y)) => turn(x.total_cmp(&y)).then(a.cmp(b)),
+        (x, y) => y.is_some().cmp(&x.is_some()).then(a.cmp(b)),
     });
 }
 

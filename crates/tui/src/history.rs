@@ -4,7 +4,7 @@
 //! for the same seconds and does not flicker as time goes on. A value is kept as a byte: how much of the most there can be, in
 //! 250 steps, which is finer than both a screen and what travels between nodes.
 
-use crate::table::{Id, Node};
+use crate::table::{Id, Node, Scales};
 use peermon_model::Instant;
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) const POINTS: usize = 120;
 const STEPS: f64 = 250.0;
 const UNKNOWN: u8 = 255;
 /// Between two answers a value is taken to stand for so many points; what was not asked for longer is a gap.
-const HOLD_MAX: u64 = 5;
+pub(crate) const HOLD_MAX: u64 = 5;
 
 /// What has a history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,20 +43,20 @@ impl Trace {
         Trace::Gpu,
     ];
 
-    /// How much it is, 0 to 1, of the most there can be, from a node's vitals: traffic in a logarithm from 1 kB/s to
+    /// How much it is, 0 to 1, of the most there can be, from a node's vitals and facts: traffic in a logarithm from 1 kB/s to
     /// 10 GB/s, load by thread, everything else as it is.
-    pub(crate) fn level(self, vital: &dyn Fn(&str) -> Option<f64>, node: &Node) -> Option<f64> {
+    fn level(self, vital: &dyn Fn(&str) -> Option<f64>, number: &dyn Fn(&str) -> Option<f64>) -> Option<f64> {
         let traffic = |rate: f64| (rate.max(1e3) / 1e3).log10() / 7.0;
         let level = match self {
             Trace::Cpu => vital("cpu.busy")?,
-            Trace::Memory => 1.0 - vital("mem.available")? / node.number("mem.total").filter(|t| *t > 0.0)?,
+            Trace::Memory => 1.0 - vital("mem.available")? / number("mem.total").filter(|t| *t > 0.0)?,
             Trace::Network => traffic(vital("net.rx.rate")? + vital("net.tx.rate")?),
             Trace::Receive => traffic(vital("net.rx.rate")?),
             Trace::Send => traffic(vital("net.tx.rate")?),
             Trace::Pressure => {
                 ["pressure.cpu", "pressure.memory", "pressure.io"].iter().filter_map(|p| vital(p)).reduce(f64::max)?
             }
-            Trace::Load => vital("load.1")? / node.number("cpu.threads").filter(|t| *t > 0.0)?,
+            Trace::Load => vital("load.1")? / number("cpu.threads").filter(|t| *t > 0.0)?,
             Trace::Disk => vital("disk.busy")?,
             Trace::Gpu => vital("gpu.busy")?,
         };
@@ -65,7 +65,7 @@ impl Trace {
 
     /// What it is now.
     pub(crate) fn of(self, node: &Node) -> Option<f64> {
-        self.level(&|name| node.vital(name), node)
+        self.level(&|name| node.vital(name), &|fact| node.number(fact))
     }
 }
 
@@ -105,6 +105,47 @@ pub const ATTRIBUTES: &[&str] = &[
     "gpu.busy",
 ];
 
+/// Each trace's level as a code.
+pub(crate) type Levels = [u8; Trace::ALL.len()];
+/// Of a node of which nothing is known.
+pub(crate) const NOTHING: Levels = [UNKNOWN; Trace::ALL.len()];
+
+/// The levels of vitals, given the facts that they are shares of.
+pub(crate) fn levels(vital: &dyn Fn(&str) -> Option<f64>, number: &dyn Fn(&str) -> Option<f64>) -> Levels {
+    Trace::ALL.map(|t| t.level(vital, number).map_or(UNKNOWN, code))
+}
+
+/// What somebody else remembers, made ready to be taken: as [`crate::Ready`], on the thread that asks.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    step: f64,
+    ago: f64,
+    /// Of each node, the oldest first.
+    nodes: Vec<(Id, Vec<Levels>)>,
+}
+
+impl Remembered {
+    /// The past of those nodes whose scales are known.
+    pub fn of(past: &Past, scales: &Scales) -> Remembered {
+        let mut by_node: BTreeMap<Id, Vec<&PastSeries>> = BTreeMap::new();
+        past.series.iter().for_each(|s| by_node.entry(Id::of(&s.node)).or_default().push(s));
+        let node = |(id, series): (Id, Vec<&PastSeries>)| {
+            // The newest values stand at the end of each.
+            let longest = series.iter().map(|s| s.values.len()).max().unwrap_or(0);
+            let at = |back: usize| {
+                let vital = |name: &str| {
+                    let values = &series.iter().find(|s| s.attribute == name)?.values;
+                    values.get(values.len().checked_sub(1 + back)?).copied().flatten()
+                };
+                levels(&vital, &|fact| scales.number(id, fact))
+            };
+            (id, (0..longest).rev().map(at).collect())
+        };
+        let nodes = by_node.into_iter().filter(|(id, _)| scales.holds(*id)).map(node).collect();
+        Remembered { step: past.step, ago: past.ago, nodes }
+    }
+}
+
 type Rings = [[u8; POINTS]; Trace::ALL.len()];
 
 /// The last values of all nodes.
@@ -136,9 +177,7 @@ impl History {
             if !n.fresh() {
                 continue;
             }
-            for (ring, trace) in rings.iter_mut().zip(Trace::ALL) {
-                let Some(level) = trace.of(n) else { continue };
-                let code = code(level);
+            for (ring, code) in rings.iter_mut().zip(n.levels).filter(|(_, code)| *code != UNKNOWN) {
                 for p in (point + 1).saturating_sub(held.max(1))..=point {
                     ring[slot(p)] = code;
                 }
@@ -150,28 +189,21 @@ impl History {
         }
     }
 
-    /// Takes what somebody else remembers, where nothing was seen by ourselves. Series of unknown nodes are passed over.
-    pub(crate) fn fill(&mut self, past: &Past, nodes: &[Node]) {
+    /// Takes what somebody else remembers, where nothing was seen by ourselves. Nodes that are not known are passed over.
+    pub(crate) fn fill(&mut self, past: &Remembered) {
         let Some(newest) = self.newest else { return };
-        let mut by_node: BTreeMap<Id, Vec<&PastSeries>> = BTreeMap::new();
-        past.series.iter().for_each(|s| by_node.entry(Id::of(&s.node)).or_default().push(s));
         if !(past.step > 0.0 && past.step.is_finite() && past.ago.is_finite()) {
             return;
         }
-        for n in nodes {
-            let (Some(series), Some(rings)) = (by_node.get(&n.id), self.rings.get_mut(&n.id)) else { continue };
+        for (id, remembered) in &past.nodes {
+            let Some(rings) = self.rings.get_mut(id) else { continue };
             for back in 1..(POINTS as u64).min(newest + 1) {
                 let steps_back = ((back as f64 - past.ago).max(0.0) / past.step) as usize;
-                let vital = |name: &str| {
-                    let values = &series.iter().find(|s| s.attribute == name)?.values;
-                    values.get(values.len().checked_sub(1 + steps_back)?).copied().flatten()
-                };
-                for (ring, trace) in rings.iter_mut().zip(Trace::ALL) {
+                let Some(i) = remembered.len().checked_sub(1 + steps_back) else { break };
+                for (ring, level) in rings.iter_mut().zip(remembered[i]) {
                     let cell = &mut ring[slot(newest - back)];
-                    if *cell == UNKNOWN
-                        && let Some(level) = trace.level(&vital, n)
-                    {
-                        *cell = code(level);
+                    if *cell == UNKNOWN {
+                        *cell = level;
                     }
                 }
             }

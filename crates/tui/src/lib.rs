@@ -13,7 +13,7 @@
 //!
 //! let start = Instant::from_nanos(0);
 //! let mut app = App::new(&Options::default(), (60, 8), start).expect("the usual options");
-//! app.handle(Input::Answer(Box::new(Answer::default())), start);
+//! app.handle(Input::Answer(Box::new(Answer::default().into())), start);
 //! let mut screen = Buffer::empty(Rect::new(0, 0, 60, 8));
 //! app.draw(&mut screen);
 //! assert!((0..60).any(|x| screen[(x, 2)].symbol() == "N"), "the title of the first column");
@@ -35,9 +35,9 @@ mod terminal;
 mod theme;
 mod units;
 
-pub use app::{App, Input, Options, Order, REFRESHES};
-pub use history::{ATTRIBUTES, Past, PastSeries};
+pub use app::{App, Input, Options, Order, REFRESHES, Spent};
+pub use history::{ATTRIBUTES, Past, PastSeries, Remembered};
 pub use once::{Picture, PictureTotals, Problem, columns, picture, text};
-pub use table::Answer;
+pub use table::{Answer, Ready, Scales};
 pub use terminal::run;
 pub use theme::{Depth, Theme};

@@ -134,7 +134,7 @@ fn app(answer: Answer, options: &Options, columns: u16) -> Result<App, Problem> 
     let mut app = App::new(options, (columns, ROWS), now).map_err(Problem::Option)?;
     app.keyless = true;
     app.page = Page::List;
-    app.handle(Input::Answer(Box::new(answer)), now);
+    app.handle(Input::Answer(Box::new(answer.into())), now);
     app.filter(options.filter.as_deref().unwrap_or("")).map_err(Problem::Filter)?;
     let around = draw::areas(&app).body.y;
     app.size = (columns, ROWS + around);

@@ -1,8 +1,8 @@
 //! The daemon, asked on a thread of its own, so that one that stops stops nothing here.
 
-use crate::app::Input;
-use crate::history::{ATTRIBUTES, Past, PastSeries};
-use crate::table::Answer;
+use crate::app::{Input, Spent};
+use crate::history::{ATTRIBUTES, HOLD_MAX, Past, PastSeries, Remembered};
+use crate::table::{Answer, Ready};
 use peermon_api::{BestQuery, Error, NodesQuery, SeriesQuery, Service};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,13 +17,15 @@ const RETRY_MAX: Duration = Duration::from_secs(8);
 /// Of the time, at most this share is spent on asking: with many nodes on a slow machine the table comes less often rather
 /// than keep a core busy.
 const SHARE_MAX: f64 = 0.2;
-/// How much of the past is asked for when it opens, in seconds, a value for each.
+/// How much of the past is asked for at most, in seconds, a value for each.
 const PAST_SECONDS: usize = 120;
 
 /// What the thread is told.
 enum Wish {
     Every(Duration),
     Pause(bool),
+    /// It is forgotten with the wish.
+    Forget(#[expect(dead_code, reason = "it is only dropped")] Spent),
 }
 
 /// The thread that asks. It ends when this is dropped, as soon as the daemon lets it.
@@ -48,6 +50,10 @@ impl Source {
         self.wishes.send(Wish::Every(every)).ok();
     }
 
+    pub(crate) fn forget(&self, spent: Spent) {
+        self.wishes.send(Wish::Forget(spent)).ok();
+    }
+
     pub(crate) fn pause(&self, paused: bool) {
         self.wishes.send(Wish::Pause(paused)).ok();
     }
@@ -56,7 +62,7 @@ impl Source {
 fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: &Sender<Input>) {
     let mut retry = RETRY_MIN;
     let mut paused = false;
-    let mut filled = false;
+    let mut heard: Option<Instant> = None;
     loop {
         let asked = Instant::now();
         if tell.send(Input::Asked).is_err() {
@@ -73,21 +79,12 @@ fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: 
             retry = RETRY_MIN;
             every.max(took.div_f64(SHARE_MAX)).saturating_sub(took)
         };
-        let nodes = answer.as_ref().map_or(0, |a| a.nodes.len());
-        let input = match answer {
-            Ok(answer) => Input::Answer(Box::new(answer)),
-            Err(e) => Input::Failed(e.to_string(), wait),
+        let told_all = match answer {
+            Ok(answer) => show(service, answer, &mut heard, tell),
+            Err(e) => tell.send(Input::Failed(e.to_string(), wait)).is_ok(),
         };
-        if tell.send(input).is_err() {
+        if !told_all {
             return;
-        }
-        if !failed && !std::mem::replace(&mut filled, true) {
-            // a daemon that remembers nothing leaves the traces to fill by themselves
-            if let Some(past) = past(service, nodes)
-                && tell.send(Input::Past(Box::new(past))).is_err()
-            {
-                return;
-            }
         }
         let mut next = Instant::now() + wait;
         while paused || Instant::now() < next {
@@ -107,20 +104,36 @@ fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: 
                     paused = p;
                     next = Instant::now();
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Wish::Forget(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 }
 
-/// What the daemon remembers, as much of it as one answer holds.
-fn past(service: &dyn Service, nodes: usize) -> Option<Past> {
+/// Tells an answer, and then what the daemon remembers of the time of which nothing was heard, if that is so long that it would be a gap:
+/// before the first answer, while the daemon was away or the screen held still, and between answers that come seldom. False if nobody listens.
+fn show(service: &dyn Service, answer: Answer, heard: &mut Option<Instant>, tell: &Sender<Input>) -> bool {
+    let now = Instant::now();
+    let silent = heard.replace(now).map_or(PAST_SECONDS, |h| (now - h).as_secs_f64().ceil() as usize);
+    let nodes = answer.nodes.len();
+    let ready = Ready::from(answer);
+    let scales = (silent as u64 > HOLD_MAX).then(|| ready.scales());
+    if tell.send(Input::Answer(Box::new(ready))).is_err() {
+        return false;
+    }
+    // A daemon that remembers nothing leaves the traces to fill by themselves.
+    let past = scales.and_then(|scales| Some(Remembered::of(&past(service, nodes, silent.min(PAST_SECONDS))?, &scales)));
+    past.is_none_or(|past| tell.send(Input::Past(Box::new(past))).is_ok())
+}
+
+/// What the daemon remembers of the last seconds, as much of it as one answer holds.
+fn past(service: &dyn Service, nodes: usize, seconds: usize) -> Option<Past> {
     let most = SeriesQuery::VALUES_MAX / (nodes.max(1) * ATTRIBUTES.len());
     let query = SeriesQuery {
         attribute: ATTRIBUTES.iter().map(|a| (*a).to_string()).collect(),
-        seconds: PAST_SECONDS as f64,
-        points: Some(PAST_SECONDS.min(most).max(1)),
+        seconds: seconds as f64,
+        points: Some(seconds.min(most).max(1)),
         ..SeriesQuery::default()
     };
     let told = service.series(&query).ok()?;

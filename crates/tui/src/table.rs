@@ -1,10 +1,12 @@
 //! The table as it was told last: nodes, zones, and sums over them.
 
+use crate::column::COLUMNS;
+use crate::history::{self, Levels};
 use peermon_api::{FactValue, NodeView, State, ZoneView};
 use peermon_model::Instant;
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the daemon told in one round of questions.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,51 @@ pub struct Answer {
     pub best: Vec<String>,
     /// All zones.
     pub zones: Vec<ZoneView>,
+}
+
+/// An answer made ready to be shown. With thousands of nodes that takes longer than a frame may, so it is made on the thread that asks.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub(crate) table: Table,
+    /// Whether each of [`crate::column::COLUMNS`] says anything.
+    pub(crate) useful: Vec<bool>,
+    /// Columns of the longest name.
+    pub(crate) name_width: usize,
+}
+
+impl From<Answer> for Ready {
+    fn from(answer: Answer) -> Ready {
+        let table = Table::new(answer);
+        let useful = COLUMNS.iter().map(|c| c.anything(&table.nodes)).collect();
+        let name_width = table.nodes.iter().map(|n| crate::draw::width(&n.view.name)).max().unwrap_or(0);
+        Ready { table, useful, name_width }
+    }
+}
+
+impl Ready {
+    /// What the past of its nodes is measured by.
+    pub fn scales(&self) -> Scales {
+        let of = |n: &Node| (n.id, SCALES.map(|fact| n.number(fact)));
+        Scales(self.table.nodes.iter().map(of).collect())
+    }
+}
+
+/// The facts that levels are shares of.
+const SCALES: [&str; 2] = ["mem.total", "cpu.threads"];
+
+/// Facts of nodes that levels of the past are shares of.
+#[derive(Clone, Debug)]
+pub struct Scales(BTreeMap<Id, [Option<f64>; SCALES.len()]>);
+
+impl Scales {
+    /// A fact of a node, if it is one of them.
+    pub(crate) fn number(&self, id: Id, fact: &str) -> Option<f64> {
+        self.0.get(&id)?[SCALES.iter().position(|s| *s == fact)?]
+    }
+
+    pub(crate) fn holds(&self, id: Id) -> bool {
+        self.0.contains_key(&id)
+    }
 }
 
 /// A node's identity, short enough to be copied: the first half of its id's digits.
@@ -40,31 +87,35 @@ pub(crate) struct Node {
     pub(crate) view: NodeView,
     /// Its place among the nodes to use now.
     pub(crate) best: Option<usize>,
+    /// What it is now, for its history.
+    pub(crate) levels: Levels,
 }
 
 /// Everything that was told, ready to be shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
+    /// In the order in which people count their names.
     pub(crate) nodes: Vec<Node>,
     pub(crate) zones: Vec<ZoneView>,
     pub(crate) totals: Totals,
-    /// When it was told.
+    /// When it was taken.
     pub(crate) at: Instant,
     /// The keys of all labels.
     pub(crate) labels: BTreeSet<String>,
 }
 
 impl Table {
-    pub(crate) fn new(answer: Answer, at: Instant) -> Table {
+    fn new(answer: Answer) -> Table {
         let best: Vec<Id> = answer.best.iter().map(|id| Id::of(id)).collect();
-        let nodes: Vec<Node> = answer.nodes.into_iter().map(|v| Node::new(v, &best)).collect();
+        let mut nodes: Vec<Node> = answer.nodes.into_iter().map(|v| Node::new(v, &best)).collect();
+        nodes.sort_by(|a, b| natural(&a.view.name, &b.view.name).then_with(|| a.view.id.cmp(&b.view.id)));
         let mut zones = answer.zones;
         for z in &mut zones {
             clean(&mut z.name);
             z.relays.iter_mut().for_each(clean);
         }
         let labels = nodes.iter().flat_map(|n| n.view.facts.keys().filter_map(|k| k.strip_prefix("label."))).map(Into::into);
-        Table { labels: labels.collect(), totals: Totals::of_cluster(&nodes, &zones), nodes, zones, at }
+        Table { labels: labels.collect(), totals: Totals::of_cluster(&nodes, &zones), nodes, zones, at: Instant::ZERO }
     }
 
     pub(crate) fn find(&self, id: Id) -> Option<&Node> {
@@ -87,7 +138,9 @@ impl Node {
             clean(&mut n.topic);
             clean(&mut n.text);
         }
-        Node { best: best.iter().position(|b| *b == id), id, view }
+        let mut node = Node { best: best.iter().position(|b| *b == id), id, view, levels: history::NOTHING };
+        node.levels = history::levels(&|name| node.vital(name), &|fact| node.number(fact));
+        node
     }
 
     pub(crate) fn vital(&self, name: &str) -> Option<f64> {

@@ -111,6 +111,9 @@ fn follow(app: &mut App, source: &Source, stop: &AtomicBool, mouse: bool, now: &
         }
         while let Ok(input) = source.inputs.try_recv() {
             changed |= app.handle(input, now());
+            if let Some(spent) = app.spent() {
+                source.forget(spent);
+            }
         }
         changed |= app.handle(Input::Tick, now());
         while let Some(order) = app.poll() {

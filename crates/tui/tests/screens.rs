@@ -3,7 +3,7 @@
 mod made;
 
 use peermon_model::Instant;
-use peermon_tui::{App, Input, Options, Order, Past, PastSeries};
+use peermon_tui::{Answer, App, Input, Options, Order, Past, PastSeries, Ready, Remembered};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -30,7 +30,7 @@ impl Desk {
         let mut desk = Desk::empty(options, size);
         for second in 0..WATCHED {
             desk.now = second * 1000;
-            desk.give(Input::Answer(Box::new(made::cluster(nodes, second))));
+            desk.give(Input::Answer(Box::new(made::cluster(nodes, second).into())));
         }
         desk
     }
@@ -169,7 +169,7 @@ fn a_daemon_that_stops_is_told_about_and_comes_back() {
     let mut story = desk.screen();
     desk.wait(5000);
     story += &desk.screen();
-    desk.give(Input::Answer(Box::new(made::cluster(3, 5))));
+    desk.give(Input::Answer(Box::new(made::cluster(3, 5).into())));
     assert!(desk.screen().contains("node-1") && !desk.screen().contains("no answer"));
     desk.wait(1000);
     desk.give(Input::Asked);
@@ -180,7 +180,7 @@ fn a_daemon_that_stops_is_told_about_and_comes_back() {
     desk.give(Input::Failed("the daemon at /run/x broke off its answer; look at its log".into(), Duration::from_secs(2)));
     desk.wait(1000);
     story += &desk.screen();
-    assert!(desk.give(Input::Answer(Box::new(made::cluster(3, 20)))), "news are drawn");
+    assert!(desk.give(Input::Answer(Box::new(made::cluster(3, 20).into()))), "news are drawn");
     assert!(desk.screen().contains("node-1") && !desk.screen().contains("no answer"));
     check("silence.txt", &story);
 }
@@ -193,7 +193,7 @@ fn orders_reach_the_shell() {
     desk.key(KeyCode::Char('l'), KeyModifiers::CONTROL);
     let before = desk.screen();
     assert!(before.contains("paused"), "{before}");
-    desk.give(Input::Answer(Box::new(made::cluster(9, 50))));
+    desk.give(Input::Answer(Box::new(made::cluster(9, 50).into())));
     assert!(!desk.screen().contains("node-8"), "a screen that holds still does");
     desk.press("space q");
     desk.key(KeyCode::Char('c'), KeyModifiers::CONTROL);
@@ -270,7 +270,7 @@ fn the_cursor_stays_on_its_node_and_charts_are_calm() {
     let before = marked(&desk.screen()).expect("a cursor");
     for second in WATCHED..WATCHED + 20 {
         desk.now = second * 1000;
-        desk.give(Input::Answer(Box::new(made::cluster(40, second))));
+        desk.give(Input::Answer(Box::new(made::cluster(40, second).into())));
         assert_eq!(marked(&desk.screen()).expect("a cursor"), before);
     }
 }
@@ -281,11 +281,14 @@ fn the_past_fills_sparklines_at_once() {
     desk.now = 500;
     let answer = made::cluster(2, 0);
     let id = answer.nodes[1].id.clone();
-    desk.give(Input::Answer(Box::new(answer)));
+    let ready = Ready::from(answer);
+    let scales = ready.scales();
+    desk.give(Input::Answer(Box::new(ready)));
     assert!(!desk.screen().contains('▅'), "nothing is known yet: {}", desk.screen());
     let series = PastSeries { node: id, attribute: "cpu.busy".into(), values: vec![Some(0.6); 120] };
     let strange = PastSeries { node: "nobody".into(), attribute: "cpu.busy".into(), values: vec![None, Some(f64::NAN)] };
-    desk.give(Input::Past(Box::new(Past { step: 1.0, ago: 0.0, series: vec![series, strange] })));
+    let past = Past { step: 1.0, ago: 0.0, series: vec![series, strange] };
+    desk.give(Input::Past(Box::new(Remembered::of(&past, &scales))));
     let screen = desk.screen();
     let line = screen.lines().find(|l| l.contains("node-1")).expect("its line");
     assert!(line.contains("▅▅▅▅▅▅"), "{screen}");
@@ -300,7 +303,7 @@ fn nothing_that_comes_from_outside_steers_the_terminal() {
     answer.nodes[1].vitals.insert("load.1".into(), -1e300);
     answer.nodes[1].period_seconds = 0.0;
     let mut desk = Desk::empty(&Options::default(), (120, 40));
-    desk.give(Input::Answer(Box::new(answer)));
+    desk.give(Input::Answer(Box::new(answer.into())));
     desk.press("g");
     for keys in ["", "down enter", "right", "esc m", "m"] {
         desk.press(keys);
@@ -339,12 +342,12 @@ mod anything {
         let kinds = [MouseEventKind::ScrollUp, MouseEventKind::ScrollDown, MouseEventKind::Down(MouseButton::Left)];
         let mouse = (proptest::sample::select(kinds.to_vec()), 0..140_u16, 0..60_u16)
             .prop_map(|(kind, column, row)| Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
-        let answer = (0..130_usize, 0..100_u64).prop_map(|(n, s)| Input::Answer(Box::new(made::cluster(n, s))));
+        let answer = (0..130_usize, 0..100_u64).prop_map(|(n, s)| Input::Answer(Box::new(made::cluster(n, s).into())));
         prop_oneof![
             12 => key,
             3 => mouse,
             1 => answer,
-            1 => Just(()).prop_map(|()| Input::Answer(Box::default())),
+            1 => Just(()).prop_map(|()| Input::Answer(Box::new(Answer::default().into()))),
             1 => (0..140_u16, 0..60_u16).prop_map(|(c, r)| Input::Resize(c, r)),
             1 => Just(()).prop_map(|()| Input::Failed("no".into(), Duration::from_secs(1))),
         ]

@@ -12,8 +12,8 @@ use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer, Invitation,
-    JoinAnswer, JoinRequest, KeyView, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status,
-    ZoneView,
+    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
+    SeriesQuery, Service, Status, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -184,6 +184,10 @@ impl Local for Answers {
 
     fn catalogue(&self) -> &Catalogue {
         &self.0.catalogue
+    }
+
+    fn live(&self, reader: &mut LiveReader, query: &LiveQuery) -> Result<Live, Error> {
+        nodes::live(&self.snapshot(), reader, query, clock::now())
     }
 
     fn ready(&self) -> Result<(), String> {

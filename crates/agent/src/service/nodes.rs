@@ -1,4 +1,4 @@
-use peermon_api::{Error, NodeView, NodesQuery, selected};
+use peermon_api::{Error, Live, LiveQuery, LiveReader, NodeView, NodesQuery, selected};
 use peermon_expr::{Expression, NodeRow, NodeWords};
 use peermon_model::{Instant, NodeEntry, Snapshot};
 use std::cmp::Ordering;
@@ -21,6 +21,14 @@ pub(super) fn answer(snapshot: &Snapshot, query: &NodesQuery, now: Instant) -> R
         nodes = keyed.into_iter().map(|(_, n)| n).collect();
     }
     Ok(nodes.into_iter().map(|n| NodeView::of(n, snapshot, now)).collect())
+}
+
+/// What changed in a table since `reader` was told last.
+pub(super) fn live(snapshot: &Snapshot, reader: &mut LiveReader, query: &LiveQuery, now: Instant) -> Result<Live, Error> {
+    let words = NodeWords::of(snapshot);
+    let conditions = each("where", &query.conditions, |e| e.condition(&words))?;
+    let passes = |node: &NodeEntry| conditions.iter().all(|c| c.holds(&NodeRow { snapshot, node, now }) == Some(true));
+    Ok(reader.next(snapshot, now, if conditions.is_empty() { None } else { Some(&passes) }))
 }
 
 /// Reads and compiles expressions; errors begin with the parameter's name.
@@ -72,6 +80,9 @@ mod tests {
         check(&[], &["load.1", "name"], "order: column 1: a number is wanted here");
         check(&["me"; EXPRESSIONS_MAX + 1], &[], "where is given 17 times; 16 are the most");
         assert_eq!(answer(&nobody, &NodesQuery::default(), Instant::ZERO), Ok(Vec::new()));
+        let q = LiveQuery { conditions: vec!["cpu.busy < 80".into()], ..LiveQuery::default() };
+        let e = live(&nobody, &mut LiveReader::default(), &q, Instant::ZERO).expect_err("80 of what");
+        assert!(e.to_string().starts_with("where: column 12: "), "{e}");
     }
 
     #[test]

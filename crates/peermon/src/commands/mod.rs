@@ -17,6 +17,7 @@ mod key;
 mod man;
 mod nodes;
 mod run;
+mod series;
 mod show;
 mod ssh;
 mod status;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Nodes(nodes::Args),
     Top(Box<top::Args>),
     Show(show::Args),
+    Series(series::Args),
     Groups(groups::Args),
     Best(Box<best::Args>),
     Ssh(Box<ssh::Args>),
@@ -66,6 +68,7 @@ impl Command {
             Command::Nodes(args) => nodes::run(&args, &connect(place)?, output),
             Command::Top(args) => top::run(&args, place, output),
             Command::Show(args) => show::run(&args, &connect(place)?, output),
+            Command::Series(args) => series::run(&args, &connect(place)?, output),
             Command::Groups(args) => groups::run(&args, &connect(place)?, output),
             Command::Ssh(args) => ssh::run(&args, &connect(place)?, output),
             Command::Run(args) => run::run(&args, &connect(place)?, output),

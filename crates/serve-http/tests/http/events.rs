@@ -1,6 +1,6 @@
 use crate::fake::Fake;
 use crate::talk::{Running, Stream, run, run_with, until};
-use peermon_api::{Event, EventStream, State};
+use peermon_api::{Event, EventStream, Live, State};
 use peermon_serve_http::limits::{self, Times};
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
@@ -123,5 +123,48 @@ fn readers_are_limited() {
         let mut status = [0; 12];
         s.read_exact(&mut status).unwrap();
         &status == b"HTTP/1.1 200"
+    });
+}
+
+#[test]
+fn the_table_comes_in_batches_until_the_reader_goes() {
+    let r = run();
+    let mut s = r.tcp.connect();
+    s.write_all(b"GET /api/v1/live?seconds=0.25&where=me HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(s);
+    let head = lines_until(&mut lines, str::is_empty);
+    assert!(head.contains(&"content-type: text/event-stream".to_string()), "{head:?}");
+    for _ in 0..3 {
+        let seen = lines_until(&mut lines, |l| l.starts_with("data:"));
+        assert!(seen.contains(&"event: live".to_string()), "{seen:?}");
+        let live: Live = serde_json::from_str(seen.last().unwrap().strip_prefix("data:").unwrap().trim()).unwrap();
+        assert_eq!((live.attributes, live.ages), (Some(vec!["me".into()]), vec![Some(0.25)]));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_table_that_is_asked_for_is_said_at_once() {
+    let r = run();
+    for (query, says) in [("where=wrong", "where: column 1: wrong"), ("seconds=0", "it must be from 0.25 to 60")] {
+        let answer = r.tcp.get(&format!("/api/v1/live?{query}"));
+        assert_eq!(answer.status, 400);
+        assert!(answer.json()["error"]["message"].as_str().unwrap().contains(says), "{query}");
+    }
+}
+
+#[test]
+fn a_reader_of_the_table_that_goes_frees_its_place() {
+    let r = run();
+    for _ in 0..limits::SUBSCRIBERS_MAX + 5 {
+        let mut s = r.unix.connect();
+        s.write_all(b"GET /api/v1/live?seconds=0.25 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(s);
+        lines_until(&mut lines, |l| l.starts_with("data:") || l.contains("too_many"));
+    }
+    // Places come back when the daemon notices, at the next batch at the latest.
+    until("a place is free again", || {
+        let mut s = r.unix.connect();
+        s.write_all(b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        lines_until(&mut BufReader::new(s), |l| l.starts_with("HTTP/1.1"))[0].contains("200")
     });
 }

@@ -1,7 +1,7 @@
 //! A daemon that is not one: a fixed table, and calls that fail on request.
 
 use peermon_api::*;
-use peermon_model::{Attribute, Catalogue, CollectorReport, Sample, Samples, Unit};
+use peermon_model::{Attribute, Catalogue, CollectorReport, Instant, NodeId, Sample, Samples, Snapshot, Unit};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -280,6 +280,15 @@ impl Service for Fake {
 }
 
 impl Local for Fake {
+    fn live(&self, reader: &mut LiveReader, query: &LiveQuery) -> Result<Live, Error> {
+        if query.conditions.iter().any(|c| c == "wrong") {
+            return Err(Error::BadRequest("where: column 1: wrong".into()));
+        }
+        // A table without nodes; what came over the wire shows in the answer.
+        let live = reader.next(&Snapshot::empty(NodeId([0; 32])), Instant::ZERO, None);
+        Ok(Live { attributes: Some(query.conditions.clone()), ages: vec![Some(query.seconds)], ..live })
+    }
+
     fn samples(&self) -> Option<(Arc<Samples>, Duration)> {
         let sample = |name: &str, instance: Option<&str>, value: f64| Sample {
             attribute: self.catalogue.find(name).unwrap(),

@@ -7,6 +7,7 @@ mod talk;
 mod abuse;
 mod access;
 mod events;
+mod login;
 mod metrics;
 mod openapi;
 mod routes;

@@ -8,6 +8,7 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/attributes", "/api/v1/attributes"),
     ("get", "/api/v1/best", "/api/v1/best?n=2&explain=true&whole=true&select=mem"),
     ("get", "/api/v1/events", ""),
+    ("get", "/api/v1/live", ""),
     ("post", "/api/v1/invite", "/api/v1/invite"),
     ("post", "/api/v1/join", "/api/v1/join"),
     ("get", "/api/v1/keys", "/api/v1/keys"),
@@ -24,6 +25,10 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/status", "/api/v1/status"),
     ("get", "/api/v1/zones", "/api/v1/zones"),
     ("get", "/healthz", "/healthz"),
+    // these answer browsers: tests/http/login.rs
+    ("get", "/login", ""),
+    ("post", "/login", ""),
+    ("post", "/logout", ""),
     ("get", "/metrics", "/metrics"),
     ("get", "/metrics/cluster", "/metrics/cluster"),
     ("get", "/readyz", "/readyz"),

@@ -113,6 +113,9 @@ fn show(members: &[Member], output: &mut Output<'_>) -> Result<(), Failure> {
         ]);
     }
     table.print(output.out, output.screen)?;
+    if peermon_serve_http::page_is_built_in() {
+        output.line(&format!("\nTo look at in a browser: http://{}/", first.http))?;
+    }
 
     let me = std::env::current_exe().ok();
     let on_path = std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| me == Some(d.join("peermon"))));

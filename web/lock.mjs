@@ -1,0 +1,9 @@
+// Makes package-lock.json anew without addresses: `npm run lock`. npm writes where packages ask for donations; a build needs none of it.
+
+import { execSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+
+execSync("npm install --package-lock-only", { stdio: "inherit" });
+const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
+for (const of of Object.values(lock.packages)) delete of.funding;
+writeFileSync("package-lock.json", `${JSON.stringify(lock, null, 2)}\n`);
