@@ -1,7 +1,7 @@
 //! The thread that reads this machine. The loop asks and goes on; it never waits for a collector.
 
-use crate::clock;
 use crate::config::{Config, OwnVital, ValueSource};
+use crate::{clock, realtime};
 use peermon_collector::limits::TRACE_BYTES_MAX;
 use peermon_collector::replay::{self, Replay, TraceError};
 use peermon_collector::{CustomValue, Root, Runner, Source};
@@ -49,10 +49,15 @@ impl Collecting {
     pub(crate) fn start(
         mut source: Box<dyn Source>,
         period: Duration,
+        realtime: bool,
         answer: impl Fn(Answer) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let (requests, asked) = sync_channel(REQUESTS_MAX);
         let work = move || {
+            if realtime {
+                // the loop has said it if it is refused
+                realtime::raise_thread().ok();
+            }
             for request in asked {
                 let done = match request {
                     Request::Round => Answer::Samples(source.round(clock::now())),
