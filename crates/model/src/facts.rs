@@ -71,6 +71,7 @@ pub static FACTS: &[FactKind] = &[
     fact(12, "boot.time", Unit::Seconds, "When it booted, in Unix seconds by its own clock."),
     fact(13, "source", Unit::None, "Where its values come from, if not from the machine itself: replay NAME."),
     fact(14, "peermon.version", Unit::None, "The version of its daemon."),
+    fact(17, "api.port", Unit::None, "The TCP port of its HTTP API, if other machines can reach it."),
     fact(15, "gpu.count", Unit::Count, "GPUs it has."),
     fact(16, "gpu.mem.total", Unit::Bytes, "Memory of all its GPUs together."),
     fact(20, "label.{}", Unit::None, "A label its administrator gave it."),

@@ -140,6 +140,10 @@ impl Node {
                 self.engine.set_opinion(&id, viable(opinion));
             }
             let result = self.as_peers_see_it(now);
+            if result.outcome == Outcome::Good && self.health.own.reasons().iter().any(|r| r.probe == PEERS) {
+                // opinions change back slowly enough by themselves
+                self.handle_probe_gone(now, PEERS, None);
+            }
             self.handle_probe(now, &result);
         }
     }

@@ -1,13 +1,16 @@
-//! Faults made for real on some of seven hosts, and what another one says of them: within seconds the right reason, no offer any
+//! Faults made for real on some of eight hosts, and what another one says of them: within seconds the right reason, no offer any
 //! more, and all clear when the fault is over.
 
 use anyhow::{Context, Result, ensure};
 use peermon_api::Service;
 use peermon_testbed::{Cluster, Family, Host, Impairment, SmallDisk, Spec, say, wait_for, within, within_since};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -28,6 +31,8 @@ const MOUNT: usize = 3;
 const FULL: usize = 4;
 const READ_ONLY: usize = 5;
 const LOSSY: usize = 6;
+/// One of those whose files are all right by then.
+const SHUT: usize = 7;
 
 /// Open files of a process below which no fifty sockets can be opened; the daemon itself goes on with those it has.
 const FEW_FILES: u64 = 40;
@@ -63,36 +68,48 @@ fn is_clear(c: &Cluster, of: usize) -> Result<(), String> {
 
 #[test]
 fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
-    let make = || Cluster::hosts(BINARY, 7, Family::Both);
+    let make = || Cluster::hosts(BINARY, 8, Family::Both);
     Cluster::test(make, |c| {
-        let places: Vec<PathBuf> = (0..7).map(|i| c.directory.path().join(format!("place-{i}"))).collect();
+        let places: Vec<PathBuf> = (0..8).map(|i| c.directory.path().join(format!("place-{i}"))).collect();
         places.iter().try_for_each(std::fs::create_dir).context("making places")?;
         let disks = [FULL, READ_ONLY].map(|i| SmallDisk::mount(&places[i], 1 << 20));
         let [full, read_only] = disks;
         let (full, _read_only) = (full?, read_only?);
+        let token = c.directory.path().join("token");
+        std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").context("writing a token")?;
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).context("making it private")?;
+        let fuse = Fuse::mount(&places[MOUNT])?;
         let names = NameServer::start(&c.bed.hosts()[NAMES], c)?;
-        for i in 0..7 {
+        for (i, place) in places.iter().enumerate() {
             // all see the same files: each looks at its own only
-            let mut config = format!("probes.write = [\"{}\"]\n", places[i].display());
-            if i != MOUNT {
+            let mut config = format!("probes.write = [\"{}\"]\n", place.display());
+            if i == MOUNT {
+                config = "probes.write = []\n".into();
+            } else {
                 config += "probes.without = [\"mount\"]\n";
             }
             if i != NAMES {
                 config = config.replace("[\"mount\"]", "[\"mount\", \"resolver\"]");
             }
             let spec = c.spec(i);
-            c.add(Spec { config: spec.config.clone() + &config, ..spec })?;
+            let mut http = spec.http;
+            if i == SHUT {
+                http = Some((Ipv4Addr::UNSPECIFIED, 19811).into());
+                config += &format!("api.token_file = \"{}\"\n", token.display());
+            }
+            c.add(Spec { http, config: spec.config.clone() + &config, ..spec })?;
         }
         within(JOIN, "all see all after the start", || c.all_see_all())?;
-        wait_for("names to be looked up", SEEN * 4, || works(c, NAMES, "resolver"))?;
+        wait_for("names to be looked up", SEEN * 8, || works(c, NAMES, "resolver"))?;
         wait_for("files to be written", SEEN * 4, || works(c, FULL, "write").and_then(|()| works(c, READ_ONLY, "write")))?;
-        wait_for("all to be offered", SEEN * 4, || (0..7).try_for_each(|i| is_clear(c, i)))?;
+        wait_for("the mount to answer", SEEN * 4, || works(c, MOUNT, "mount"))?;
+        wait_for("all to be offered", SEEN * 4, || (0..8).try_for_each(|i| is_clear(c, i)))?;
 
         say("all faults at once");
         let start = Instant::now();
         limit_files(c, DESCRIPTORS, Some(FEW_FILES))?;
         names.mode(Mode::Silent);
-        let hanging = HangingMount::new(&places[MOUNT])?;
+        fuse.hangs.store(true, Ordering::Relaxed);
         full.fill()?;
         let no_flags = c"";
         mount_remount(&places[READ_ONLY], MountFlags::RDONLY, no_flags).context("making a file system read-only")?;
@@ -114,22 +131,32 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
         names.mode(Mode::Late);
         within(SEEN, "seen: late", || is_found(c, NAMES, "late"))?;
 
+        say("an API port that nobody can connect to");
+        let closed = [
+            "nft",
+            "add table inet shut; add chain inet shut in { type filter hook input priority 0; }; \
+                       add rule inet shut in iifname eth0 tcp dport 19811 reject",
+        ];
+        c.bed.hosts()[SHUT].run(&closed)?;
+        within(SEEN * 2, "seen: no connection", || is_found(c, SHUT, "does not accept connections"))?;
+
         say("all faults over");
+        c.bed.hosts()[SHUT].run(&["nft", "delete table inet shut"])?;
         limit_files(c, DESCRIPTORS, None)?;
         names.mode(Mode::Right);
-        drop(hanging);
+        fuse.hangs.store(false, Ordering::Relaxed);
         full.make_room()?;
         mount_remount(&places[READ_ONLY], MountFlags::empty(), no_flags).context("making it writable again")?;
         c.bed.impair(LOSSY, Impairment::default())?;
-        within(CLEAR, "all clear", || (0..7).try_for_each(|i| is_clear(c, i)))
+        within(CLEAR, "all clear", || (0..8).try_for_each(|i| is_clear(c, i)))
     });
 }
 
-/// Whether a probe of a daemon has been good.
+/// Whether a probe of a daemon has been good; of names, each.
 fn works(c: &Cluster, i: usize, probe: &str) -> Result<(), String> {
     let health = c.daemons[i].ask().health().map_err(|e| e.to_string())?;
     let good = health.probes.iter().filter(|p| p.probe == probe);
-    if good.clone().count() > 0 && good.clone().all(|p| p.history.ends_with('.')) {
+    if good.clone().count() > 0 && good.clone().all(|p| p.history.ends_with('.') && (probe != "resolver" || p.tries > 6)) {
         return Ok(());
     }
     Err(format!("{probe} of {}: {:?}", c.daemons[i].name(), good.collect::<Vec<_>>()))
@@ -143,30 +170,82 @@ fn limit_files(c: &Cluster, i: usize, most: Option<u64>) -> Result<()> {
     prlimit(Some(pid), Resource::Nofile, limit).context("limiting the open files of a daemon").map(drop)
 }
 
-/// A FUSE file system whose program never answers.
-struct HangingMount<'a> {
-    path: &'a Path,
-    device: Option<std::fs::File>,
+/// A FUSE file system with nothing but its root, whose program answers or hangs.
+struct Fuse {
+    path: PathBuf,
+    hangs: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
 }
 
-impl<'a> HangingMount<'a> {
-    fn new(path: &'a Path) -> Result<Self> {
-        let device = std::fs::File::options().read(true).write(true).open("/dev/fuse").context("opening /dev/fuse")?;
+impl Fuse {
+    fn mount(path: &Path) -> Result<Self> {
+        let mut device = std::fs::File::options().read(true).write(true).open("/dev/fuse").context("opening /dev/fuse")?;
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
         let options = std::ffi::CString::new(options).context("mount options")?;
-        mount("hangs", path, "fuse", MountFlags::empty(), options.as_c_str()).context("mounting a file system that hangs")?;
-        Ok(HangingMount { path, device: Some(device) })
+        mount("test", path, "fuse", MountFlags::empty(), options.as_c_str()).context("mounting a FUSE file system")?;
+        let fuse = Fuse { path: path.into(), hangs: Arc::default(), ended: Arc::default() };
+        let (hangs, ended) = (Arc::clone(&fuse.hangs), Arc::clone(&fuse.ended));
+        std::thread::spawn(move || {
+            let mut request = vec![0; 64 << 10];
+            while !ended.load(Ordering::Relaxed) {
+                let wait = rustix::time::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+                let mut fds = [PollFd::new(&device, PollFlags::IN)];
+                if hangs.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                } else if poll(&mut fds, Some(&wait)).is_ok_and(|n| n > 0) {
+                    let Ok(n) = device.read(&mut request) else { return };
+                    if let Some(reply) = fuse_reply(&request[..n]) {
+                        // whoever asked may be gone
+                        device.write_all(&reply).ok();
+                    }
+                }
+            }
+        });
+        Ok(fuse)
     }
 }
 
-impl Drop for HangingMount<'_> {
+impl Drop for Fuse {
     fn drop(&mut self) {
-        // whoever waits for the program is told that it is gone
-        self.device = None;
-        if let Err(e) = unmount(self.path, UnmountFlags::DETACH) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Err(e) = unmount(&self.path, UnmountFlags::DETACH) {
             say(&format!("cannot unmount {}: {e}", self.path.display()));
         }
     }
+}
+
+/// What the kernel is told (include/uapi/linux/fuse.h): the protocol's version, the root's attributes, and the file system's size.
+fn fuse_reply(request: &[u8]) -> Option<Vec<u8>> {
+    const NO_SUCH_CALL: i32 = -38;
+    let number = |at: usize| Some(u32::from_le_bytes(request.get(at..at + 4)?.try_into().ok()?));
+    let (opcode, unique) = (number(4)?, request.get(8..16)?);
+    let (error, body) = match opcode {
+        // INIT: version 7.31
+        26 => {
+            let mut body = vec![0; 64];
+            body[..8].copy_from_slice(&[7, 0, 0, 0, 31, 0, 0, 0]);
+            body[20..24].copy_from_slice(&4096_u32.to_le_bytes());
+            (0, body)
+        }
+        // GETATTR: a directory
+        3 => {
+            let mut body = vec![0; 16 + 88];
+            body[16] = 1;
+            body[16 + 60..16 + 64].copy_from_slice(&0o40_755_u32.to_le_bytes());
+            body[16 + 64] = 2;
+            (0, body)
+        }
+        // STATFS
+        17 => (0, vec![0; 80]),
+        // FORGET and INTERRUPT want no answer
+        2 | 36 | 42 => return None,
+        _ => (NO_SUCH_CALL, Vec::new()),
+    };
+    let mut reply = ((16 + body.len()) as u32).to_le_bytes().to_vec();
+    reply.extend(error.to_le_bytes());
+    reply.extend(unique);
+    reply.extend(body);
+    Some(reply)
 }
 
 /// How a name server answers.

@@ -320,6 +320,9 @@ impl Config {
         for (key, value) in &self.labels {
             facts.put("label.{}", Some(key), Value::text(value));
         }
+        if let Some(http) = self.api.http.filter(|a| !a.ip().is_loopback() && a.port() > 0) {
+            facts.put("api.port", None, Value::Number(http.port().into()));
+        }
         facts.put("peermon.version", None, Value::text(env!("CARGO_PKG_VERSION")));
         facts
     }

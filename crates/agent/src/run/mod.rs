@@ -2,6 +2,7 @@
 
 mod announce;
 mod claim;
+mod fetch;
 mod handle;
 mod house;
 mod output;
@@ -66,6 +67,7 @@ pub(crate) struct Loop {
     mailbox: Mailbox<Letter>,
     collecting: Collecting,
     probing: probes::Probing,
+    fetching: fetch::Fetching,
     resolver: Option<Resolver>,
     shared: Arc<Shared>,
     supervisor: Supervisor,

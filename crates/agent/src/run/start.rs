@@ -135,6 +135,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         mailbox,
         collecting,
         probing,
+        fetching: super::fetch::Fetching::new(now),
         resolver,
         shared: Arc::clone(&shared),
         supervisor,
