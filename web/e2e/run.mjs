@@ -102,6 +102,9 @@ await step("node: charts filled at open, hover and zoom shared, facts, health in
   await page.getByText("Xeon").waitFor();
   await page.getByText("It is up and trusts itself fully").waitFor();
   await page.getByText("Nobody has claimed anything of it").waitFor();
+  await page.getByRole("img", { name: /^\d+ of \d+ good/ }).first().waitFor();
+  await go("#/node/here-1");
+  await page.locator(".probes summary", { hasText: /self-probes.*4 of 4 peers are viable/ }).waitFor();
   await go("#/node/nobody");
   await page.getByText("There is no such node").waitFor();
 });

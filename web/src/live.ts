@@ -27,6 +27,8 @@ const BEST_MS = 3_000;
 export const BEST = 3;
 
 export const connection = signal<Connection>({ state: "loading" });
+/** How many streams there were: with a new one what was before has a gap. */
+export const streams = signal(0);
 /** The filter that the daemon applies, and why it refused another. */
 export const where = signal("");
 export const refused = signal("");
@@ -129,6 +131,7 @@ async function stream(filter: string, opened: () => void): Promise<void> {
       connection.value = connection.value.state === "live" ? connection.value : { state: "live" };
       tick.value += 1;
       if (first) {
+        streams.value += 1;
         opened();
         void askBest();
         void askZones();

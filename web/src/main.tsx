@@ -7,7 +7,17 @@ import { Help } from "./help";
 import { follow } from "./live";
 import { NodePage } from "./node";
 import { Overview } from "./overview";
-import "./style.css";
+// The order matters: what is for narrow screens comes last.
+import "./style/base.css";
+import "./style/header.css";
+import "./style/panels.css";
+import "./style/overview.css";
+import "./style/table.css";
+import "./style/node.css";
+import "./style/which.css";
+import "./style/zones.css";
+import "./style/states.css";
+import "./style/narrow.css";
 import { Table } from "./table";
 import { Empty } from "./parts";
 import { Which } from "./which";

@@ -5,7 +5,7 @@ import { type Attribute, type ClaimView, type SeriesAnswer, get, words } from ".
 import { type Chart, ChartView, type Past, type Zoom } from "./charts";
 import { nodeAddress, place } from "./dom";
 import { Health } from "./health";
-import { connection } from "./live";
+import { connection, streams } from "./live";
 import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
@@ -82,6 +82,7 @@ function Page({ node }: { node: Node }) {
           <section class="panel" aria-label="Commands">
             <h2>On the command line</h2>
             <Command text={`peermon show ${quoted(view.name)}`} what="that shows this node" />
+            <Command text={`peermon series ${quoted(view.name)} --last 10m`} what="that tells what it did" />
             <Command text={`ssh ${quoted(view.name)}`} what="that logs in here" />
           </section>
         </div>
@@ -199,7 +200,7 @@ function Charts({ node }: { node: Node }) {
       },
     );
     return () => stop.abort();
-  }, [node, stretch, charts, live]);
+  }, [node, stretch, charts, live, streams.value]);
 
   // Then second by second.
   const batch = tick.value;

@@ -84,7 +84,8 @@ function asked(form: URLSearchParams): Asked {
 export function Which() {
   const form = place.value.query;
   const text = form.toString();
-  const [answer, setAnswer] = useState<BestAnswer | null>(null);
+  void tick.value;
+  const [answer, setAnswer] = useState<(BestAnswer & { at: number }) | null>(null);
   const [error, setError] = useState("");
   const [round, setRound] = useState(0);
   const { query, flags, wrong } = asked(form);
@@ -97,7 +98,7 @@ export function Which() {
     const timer = setTimeout(() => {
       get<BestAnswer>("best", query, stop.signal).then(
         (a) => {
-          setAnswer(a);
+          setAnswer({ ...a, at: performance.now() });
           setError("");
         },
         (e: unknown) => {
@@ -198,7 +199,7 @@ export function Which() {
                 {answer.best.map((b) => (
                   <li key={b.id}>
                     <div>
-                      <a href={nodeAddress(b.id)}>{b.name}</a> <span class="dim">at {b.address}, values {u.age(b.age_seconds)} old</span>
+                      <a href={nodeAddress(b.id)}>{b.name}</a> <span class="dim">at {b.address}, values {u.age(b.age_seconds + (performance.now() - answer.at) / 1000)} old</span>
                     </div>
                     <ul class="reasons">
                       {b.reasons.map((r) => (
@@ -222,7 +223,6 @@ export function Which() {
 }
 
 function LeftOut({ answer }: { answer: BestAnswer }) {
-  void tick.peek();
   if (answer.left_out.length === 0) return null;
   const reasons = new Map<string, BestAnswer["left_out"]>();
   for (const l of answer.left_out) {
