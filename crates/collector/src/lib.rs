@@ -32,6 +32,7 @@ mod rate;
 pub mod replay;
 mod root;
 mod runner;
+mod sysfs;
 mod text;
 
 pub use addresses::interface_addresses;

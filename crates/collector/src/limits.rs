@@ -37,6 +37,36 @@ pub const DISKS_MAX: usize = 1024;
 pub const SENSORS_MAX: usize = 512;
 /// How often sensors are read: some sit behind buses that need milliseconds.
 pub const SENSORS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often errors of hardware and the state of drives are read: they change rarely, and each is a file.
+pub const HARDWARE_INTERVAL: Duration = Duration::from_secs(30);
+/// Memory controllers read; a machine has one or two per package.
+pub const MEMORY_CONTROLLERS_MAX: usize = 64;
+/// How often processors' clocks and throttling are read: two to five files a processor.
+pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(30);
+/// How long reading clocks may take in one round; the rest is read in the next. Linux 4.13 to 5.17 wait 10 ms for each.
+pub const CLOCKS_TURN_TIME_MAX: Duration = Duration::from_millis(2);
+/// Processors whose clocks are read: reading thousands would take a minute of rounds.
+pub const CLOCKS_PROCESSORS_MAX: usize = 512;
+/// Processors whose network code is shown.
+pub const SOFTNET_PROCESSORS_MAX: usize = 512;
+/// How often the parts of memory are read.
+pub const NUMA_INTERVAL: Duration = Duration::from_secs(10);
+/// Parts of memory shown; the largest machines have some dozens.
+pub const NUMA_NODES_MAX: usize = 64;
+/// How often software RAID is read.
+pub const RAID_INTERVAL: Duration = Duration::from_secs(10);
+/// Arrays shown.
+pub const RAID_ARRAYS_MAX: usize = 64;
+/// How often InfiniBand ports are read: some cards ask their firmware for each counter.
+pub const INFINIBAND_INTERVAL: Duration = Duration::from_secs(5);
+/// InfiniBand ports shown; big GPU servers have a dozen.
+pub const INFINIBAND_PORTS_MAX: usize = 32;
+/// How often queues and rings are read: they change when somebody tunes.
+pub const RINGS_INTERVAL: Duration = Duration::from_secs(60);
+/// Network devices whose queues and rings are read; each may ask its driver.
+pub const RINGS_INTERFACES_MAX: usize = 32;
+/// How often the kernel's clock is asked how well it is kept.
+pub const TIMEX_INTERVAL: Duration = Duration::from_secs(5);
 /// Values that configuration may add.
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Network interfaces whose facts are told: they travel in a record of about 1 KB.

@@ -1,18 +1,29 @@
 //! All collectors: one file each, one line in [`COLLECTORS`] each.
 
+mod clocks;
+mod conntrack;
 mod cpu;
 pub(crate) mod custom;
 mod disks;
+mod drives;
+mod edac;
+mod fans;
 mod filesystems;
+mod infiniband;
 mod load;
 mod memory;
 mod net;
+mod numa;
 mod pressure;
 mod process;
 mod procs;
+mod raid;
+mod rings;
 mod sockets;
+mod softnet;
 mod tcp;
 mod temperature;
+mod timex;
 mod uptime;
 mod users;
 
@@ -102,10 +113,21 @@ pub static COLLECTORS: &[Entry] = &[
     entry("disks", disks::ATTRIBUTES, disks::make),
     entry("tcp", tcp::ATTRIBUTES, tcp::make),
     entry("sockets", sockets::ATTRIBUTES, sockets::make),
+    entry("softnet", softnet::ATTRIBUTES, softnet::make),
+    entry("conntrack", conntrack::ATTRIBUTES, conntrack::make),
+    entry("timex", timex::ATTRIBUTES, timex::make),
     entry("uptime", uptime::ATTRIBUTES, uptime::make),
     entry("process", process::ATTRIBUTES, process::make),
     entry("users", users::ATTRIBUTES, users::make),
+    entry("numa", numa::ATTRIBUTES, numa::make),
+    entry("raid", raid::ATTRIBUTES, raid::make),
     entry("net", net::ATTRIBUTES, net::make),
+    entry("rings", rings::ATTRIBUTES, rings::make),
+    entry("infiniband", infiniband::ATTRIBUTES, infiniband::make),
+    entry("clocks", clocks::ATTRIBUTES, clocks::make),
+    entry("edac", edac::ATTRIBUTES, edac::make),
+    entry("drives", drives::ATTRIBUTES, drives::make),
+    entry("fans", fans::ATTRIBUTES, fans::make),
     entry("temperature", temperature::ATTRIBUTES, temperature::make),
     entry("filesystems", filesystems::ATTRIBUTES, filesystems::make),
     entry("custom", &[], custom::make),
@@ -176,7 +198,8 @@ mod tests {
                 let key = (p.name, p.labels);
                 assert_eq!(prometheus.insert(key, &a.name), None, "{} has two attributes", p.name);
                 // These have several labels instead, which their samples carry.
-                let labelled = ["node_filesystem_", "node_hwmon_"].iter().any(|l| p.name.starts_with(l));
+                let labelled = ["node_filesystem_", "node_hwmon_", "node_infiniband_", "node_cpu_core_throttles_total"];
+                let labelled = labelled.iter().any(|l| p.name.starts_with(l));
                 assert_eq!(p.instance_label.is_empty(), labelled || !a.name.contains("{}"), "{}", a.name);
             }
         }
