@@ -107,6 +107,7 @@ impl Collecting {
         Samples {
             list: Vec::new(),
             reports: vec![CollectorReport { collector: "all", duration: self.wait, failure: Some(failure) }],
+            ..Samples::default()
         }
     }
 }

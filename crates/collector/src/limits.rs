@@ -67,6 +67,22 @@ pub const RINGS_INTERVAL: Duration = Duration::from_secs(60);
 pub const RINGS_INTERFACES_MAX: usize = 32;
 /// How often the kernel's clock is asked how well it is kept.
 pub const TIMEX_INTERVAL: Duration = Duration::from_secs(5);
+/// Processes looked at in one round, in turn: 10 to 20 µs each. 300 processes are seen every half a minute.
+pub const PROCESSES_PER_ROUND: usize = 10;
+/// Of the processes that used most processor time last, how many are looked at every round, too.
+pub const PROCESSES_HOT: usize = 4;
+/// Processes remembered, of some 120 bytes each: those beyond are not watched.
+pub const PROCESSES_MAX: usize = 8192;
+/// Entries of `/proc` read in one round to find processes; some 60 are not processes.
+pub const PROCESS_ENTRIES_PER_ROUND: usize = 512;
+/// Processes and users told, of each of processor time, memory and disks.
+pub const PROCESSES_TOLD: usize = 16;
+/// How often the list of the processes that use most is made.
+pub const PROCESSES_INTERVAL: Duration = Duration::from_secs(2);
+/// Rounds of all processes in which the kernel's own threads are skipped before they are looked at again.
+pub const KERNEL_THREADS_SKIPPED: u32 = 4;
+/// How often the host's list of users is looked at for changes.
+pub const USER_NAMES_INTERVAL: Duration = Duration::from_secs(60);
 /// Values that configuration may add.
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Network interfaces whose facts are told: they travel in a record of about 1 KB.

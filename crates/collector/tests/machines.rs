@@ -180,6 +180,11 @@ const GARBAGE: &[(&str, &str, &str)] = &[
         "slow",
         "fans: /sys/class/hwmon/hwmon0/fan1_input: turns per minute is \"slow\" where a whole number was expected",
     ),
+    (
+        "proc/7/stat",
+        "7 x S\n",
+        "processes: /proc/7/stat: the line is \"7 x S\\n\" where a number and a name in parentheses was expected",
+    ),
     ("dev/room", "cold\n", "custom: /dev/room: the first word is \"cold\" where a number was expected"),
 ];
 
@@ -188,6 +193,7 @@ fn garbage_is_a_failure_that_names_its_place() {
     let here = tempfile::tempdir().unwrap();
     copy_over(&machine("old-server"), here.path());
     fs::create_dir_all(here.path().join("proc/pressure")).unwrap();
+    fs::create_dir_all(here.path().join("proc/7")).unwrap();
     fs::create_dir_all(here.path().join("dev")).unwrap();
     fs::write(here.path().join("dev/room"), "21500\n").unwrap();
     let room = || CustomValue::new("room.temperature", Unit::Celsius, "The room.", Path::new("/dev/room"), 0.001).unwrap();

@@ -16,6 +16,7 @@ mod net;
 mod numa;
 mod pressure;
 mod process;
+mod processes;
 mod procs;
 mod raid;
 mod rings;
@@ -33,7 +34,7 @@ use crate::error::CollectError;
 use crate::hot_file::HotFile;
 use crate::root::Root;
 use crate::text::Text;
-use peermon_model::{Attribute, Instant, Sample};
+use peermon_model::{Attribute, Instant, Sample, Samples};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +45,9 @@ pub trait Collector: Send {
     /// # Errors
     /// If a file cannot be read or does not say what it should; samples it added before that are right and stay.
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError>;
+
+    /// Puts what is no sample into the round. Called after each `collect`.
+    fn tell(&self, _: &mut Samples) {}
 }
 
 /// What a collector is told in a round.
@@ -74,18 +78,40 @@ pub struct Setup {
     pub root: Root,
     /// The values configuration adds.
     pub custom: Arc<[custom::CustomValue]>,
+    /// What is told of single processes.
+    pub processes: ProcessPrivacy,
     stat: Arc<SharedFile>,
 }
 
 impl Setup {
     /// For the machine at `root`, with the values that configuration adds.
     pub fn new(root: &Root, custom: impl Into<Arc<[custom::CustomValue]>>) -> Self {
-        Setup { root: root.clone(), custom: custom.into(), stat: Arc::new(SharedFile::new(root, "proc/stat")) }
+        let stat = Arc::new(SharedFile::new(root, "proc/stat"));
+        Setup { root: root.clone(), custom: custom.into(), processes: ProcessPrivacy::default(), stat }
+    }
+
+    /// The same, with this much told of single processes.
+    #[must_use]
+    pub fn with_processes(mut self, processes: ProcessPrivacy) -> Self {
+        self.processes = processes;
+        self
     }
 
     pub(crate) fn hot(&self, path: &str) -> HotFile {
         HotFile::new(self.root.path(path))
     }
+}
+
+/// What is told of single processes. Others on this host see as much with `ps`, unless its administrator hides it from them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum ProcessPrivacy {
+    /// Numbers, users, names of programs (never their arguments) and what they use.
+    #[default]
+    Names,
+    /// Numbers of processes and what they use.
+    Numbers,
+    /// Nothing, and no process is looked at.
+    Off,
 }
 
 /// A line in the list of collectors.
@@ -118,6 +144,7 @@ pub static COLLECTORS: &[Entry] = &[
     entry("timex", timex::ATTRIBUTES, timex::make),
     entry("uptime", uptime::ATTRIBUTES, uptime::make),
     entry("process", process::ATTRIBUTES, process::make),
+    entry("processes", processes::ATTRIBUTES, processes::make),
     entry("users", users::ATTRIBUTES, users::make),
     entry("numa", numa::ATTRIBUTES, numa::make),
     entry("raid", raid::ATTRIBUTES, raid::make),
