@@ -83,6 +83,38 @@ pub const PROCESSES_INTERVAL: Duration = Duration::from_secs(2);
 pub const KERNEL_THREADS_SKIPPED: u32 = 4;
 /// How often the host's list of users is looked at for changes.
 pub const USER_NAMES_INTERVAL: Duration = Duration::from_secs(60);
+/// How often control groups are read: six files each.
+pub const CGROUPS_INTERVAL: Duration = Duration::from_secs(10);
+/// Control groups shown, the first level before the second: 64 take some 3 ms to read.
+pub const CGROUPS_MAX: usize = 64;
+/// Control groups found at most; a host has some hundred services.
+pub const CGROUP_ENTRIES_MAX: usize = 4096;
+/// Bytes of a control group's name in an attribute's, which has 64 at most.
+pub const CGROUP_NAME_BYTES_MAX: usize = 40;
+/// How often the kernel is asked for all TCP connections, at most.
+pub const NETWORKS_INTERVAL: Duration = Duration::from_secs(10);
+/// How many times as long as an answer took the kernel is left alone: 0.1 % of one processor on hosts where it takes long.
+pub const NETWORKS_REST: u32 = 1000;
+/// TCP connections taken in one round, of about 1 µs each; a hundred thousand take 50 rounds.
+pub const CONNECTIONS_PER_ROUND: usize = 2000;
+/// TCP connections whose counters are remembered for rates, of some 60 bytes each. Beyond, rates are those of the remembered.
+pub const CONNECTIONS_REMEMBERED: usize = 16_384;
+/// Networks told one by one, those with most traffic; the rest is told together.
+pub const NETWORKS_TOLD: usize = 16;
+/// Networks told apart while an answer is taken.
+pub const NETWORKS_GATHERED_MAX: usize = 4096;
+/// How often GPUs are asked. A GPU at rest wakes up for some questions.
+pub const GPU_INTERVAL: Duration = Duration::from_secs(2);
+/// How often it is looked whether there is a GPU's driver.
+pub const GPU_LOOK_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a round waits for a GPU's driver; an answer that takes longer comes in a later round. The first takes a second.
+pub const GPU_TIME_MAX: Duration = Duration::from_millis(50);
+/// How long what a GPU's driver said stands for now.
+pub const GPU_VALID: Duration = Duration::from_secs(10);
+/// GPUs shown; the largest machines have 16.
+pub const GPUS_MAX: usize = 64;
+/// Processes told of one GPU.
+pub const GPU_PROCESSES_MAX: usize = 64;
 /// Values that configuration may add.
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Network interfaces whose facts are told: they travel in a record of about 1 KB.

@@ -203,7 +203,9 @@ impl Source for Runner {
         if let Some(((), Outcome::Done { result, .. })) = outcome.into_iter().next() {
             self.facts = result;
         }
-        self.facts.clone()
+        let mut facts = self.facts.clone();
+        self.setup.gpus.put(&mut facts);
+        facts
     }
 }
 

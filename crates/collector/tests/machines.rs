@@ -95,8 +95,11 @@ fn lines(samples: &Samples) -> Vec<String> {
 }
 
 /// Rates of what is read less often than every second: (machine, attribute, value after ten seconds)
-const SLOW_RATES: &[(&str, &str, f64)] =
-    &[("large-numa", "infiniband.mlx5_0.1.rx.rate", 1e8), ("large-numa", "infiniband.mlx5_0.1.tx.rate", 0.0)];
+const SLOW_RATES: &[(&str, &str, f64)] = &[
+    ("large-numa", "infiniband.mlx5_0.1.rx.rate", 1e8),
+    ("large-numa", "infiniband.mlx5_0.1.tx.rate", 0.0),
+    ("large-numa", "cgroup.user.slice.cpu.used", 2.5),
+];
 
 #[test]
 fn slow_rates_are_over_the_time_between_readings() {
@@ -184,6 +187,11 @@ const GARBAGE: &[(&str, &str, &str)] = &[
         "proc/7/stat",
         "7 x S\n",
         "processes: /proc/7/stat: the line is \"7 x S\\n\" where a number and a name in parentheses was expected",
+    ),
+    (
+        "sys/fs/cgroup/cpu/machine/cpu.stat",
+        "throttled_time long\n",
+        "cgroups: /sys/fs/cgroup/cpu/machine/cpu.stat: throttled_time is \"long\" where a whole number was expected",
     ),
     ("dev/room", "cold\n", "custom: /dev/room: the first word is \"cold\" where a number was expected"),
 ];
