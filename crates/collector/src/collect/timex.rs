@@ -2,6 +2,7 @@
 
 use super::{Collector, Round, Setup};
 use crate::CollectError;
+use crate::adjtimex::ask;
 use crate::attributes::{attributes, put};
 use crate::limits::TIMEX_INTERVAL;
 use crate::sysfs::Held;
@@ -36,7 +37,7 @@ impl Collector for Timex {
         }
         self.held.put(round.now, out, |out| {
             // A sandbox may forbid the call.
-            let Ok((state, t)) = ask() else { return Ok(()) };
+            let Some((state, t)) = ask() else { return Ok(()) };
             put_all(out, state, &t);
             Ok(())
         })
@@ -51,16 +52,6 @@ fn put_all(out: &mut Vec<Sample>, state: i32, t: &libc::timex) {
     put(out, ERROR, t.esterror as f64 / 1e6);
     put(out, FREQUENCY, 1.0 + t.freq as f64 / FREQUENCY_UNIT);
     put(out, TAI, f64::from(t.tai));
-}
-
-/// The clock's state and its figures. Nothing is changed: `modes` is 0.
-#[allow(unsafe_code)]
-fn ask() -> std::io::Result<(i32, libc::timex)> {
-    // SAFETY: `timex` is made of whole numbers only, so all zeros are a valid one.
-    let mut t: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the call reads and writes one `timex`, which `t` is, and keeps no pointer to it.
-    let state = unsafe { libc::adjtimex(&raw mut t) };
-    if state < 0 { Err(std::io::Error::last_os_error()) } else { Ok((state, t)) }
 }
 
 #[cfg(test)]
