@@ -44,7 +44,7 @@ impl UserNames {
     }
 }
 
-/// `ada:x:1000:1000:Ada:/home/ada:/bin/sh`; the first line of a number counts, as for the system.
+/// `ada:x:1000:1000:Ada:DIRECTORY:/bin/sh`; the first line of a number counts, as for the system.
 fn user(line: &[u8]) -> Option<(u32, Arc<str>)> {
     let mut fields = line.split(|b| *b == b':');
     let user = fields.next().filter(|u| !u.is_empty())?;
