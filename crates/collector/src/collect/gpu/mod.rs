@@ -52,16 +52,22 @@ trait Driver: Send {
     fn read(&mut self) -> Result<Vec<Gpu>, String>;
 }
 
+/// What a driver said, or why it did not.
+type Told = Result<Vec<Gpu>, String>;
+
 /// A driver with what it told last.
 struct Asked {
     driver: Box<dyn Driver>,
-    told: Result<Vec<Gpu>, String>,
+    told: Told,
     at: Instant,
 }
 
 /// What facts need of the GPUs, kept for who gathers them.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct GpuFacts(Arc<Mutex<Vec<(Option<String>, Option<u64>)>>>);
+pub(crate) struct GpuFacts(Arc<Mutex<Vec<Built>>>);
+
+/// What of a GPU does not change: its model and its memory.
+type Built = (Option<String>, Option<u64>);
 
 impl GpuFacts {
     /// Puts what is known now among the facts.
@@ -100,7 +106,7 @@ struct Gpus {
     there: bool,
     asked: Option<Instant>,
     /// What each driver told last, and when.
-    told: Vec<Option<(Instant, Result<Vec<Gpu>, String>)>>,
+    told: Vec<Option<(Instant, Told)>>,
     usage: Option<Arc<[GpuUse]>>,
 }
 

@@ -169,6 +169,8 @@ mod tests {
     }
 
     #[test]
+    // What is skipped is said.
+    #[allow(clippy::print_stderr)]
     fn a_connection_of_this_host_is_found() {
         for (listen, family) in [("127.0.0.1:0", AddressFamily::INET), ("[::1]:0", AddressFamily::INET6)] {
             let Ok(listener) = TcpListener::bind(listen) else {
