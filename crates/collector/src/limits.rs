@@ -67,10 +67,10 @@ pub const RINGS_INTERVAL: Duration = Duration::from_secs(60);
 pub const RINGS_INTERFACES_MAX: usize = 32;
 /// How often the kernel's clock is asked how well it is kept.
 pub const TIMEX_INTERVAL: Duration = Duration::from_secs(5);
-/// Processes looked at in one round, in turn: 10 to 20 µs each. 300 processes are seen every half a minute.
-pub const PROCESSES_PER_ROUND: usize = 10;
+/// Processes looked at in one round, in turn: 10 to 20 µs each. 300 processes are all seen in 50 rounds.
+pub const PROCESSES_PER_ROUND: usize = 6;
 /// Of the processes that used most processor time last, how many are looked at every round, too.
-pub const PROCESSES_HOT: usize = 4;
+pub const PROCESSES_HOT: usize = 3;
 /// Processes remembered, of some 120 bytes each: those beyond are not watched.
 pub const PROCESSES_MAX: usize = 8192;
 /// Entries of `/proc` read in one round to find processes; some 60 are not processes.

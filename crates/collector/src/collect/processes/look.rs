@@ -52,7 +52,7 @@ const RESIDENT_PAGES: usize = 21;
 /// The kernel's `PF_KTHREAD`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
-/// Bytes of entries asked of the kernel at a time: some 20 processes, as many as a round looks at.
+/// Bytes of entries asked of the kernel at a time: some 20 processes, as many as two or three rounds look at.
 const ENTRIES_BYTES: usize = 512;
 /// More than a line of `stat` with every number at its longest, and more than `io` has.
 const FILE_BYTES: usize = 2048;
