@@ -74,7 +74,7 @@ pub static FACTS: &[FactKind] = &[
     fact(17, "api.port", Unit::None, "The TCP port of its HTTP API, if other machines can reach it."),
     fact(15, "gpu.count", Unit::Count, "GPUs it has."),
     fact(16, "gpu.mem.total", Unit::Bytes, "Memory of all its GPUs together."),
-    fact(17, "gpu.model", Unit::None, "The GPUs' name; several if they differ."),
+    fact(18, "gpu.model", Unit::None, "The GPUs' name; several if they differ."),
     fact(20, "label.{}", Unit::None, "A label its administrator gave it."),
     fact(30, "nic.{}.speed", Unit::BitsPerSecond, "A network interface's speed."),
     fact(31, "nic.{}.driver", Unit::None, "A network interface's driver and its version."),
