@@ -62,6 +62,10 @@ bench-build:
 bench-footprint: bench-build ## what one daemon costs at 1 Hz, beside node_exporter (about 70 s)
 	@"$(TARGET)/release/peermon-bench" footprint --peermon "$(TARGET)/release/peermon"
 
+.PHONY: bench-loaded
+bench-loaded: bench-build ## how timely a daemon is on an overloaded machine, without and with real-time priority (about 100 s, as root)
+	@"$(TARGET)/release/peermon-bench" loaded --peermon "$(TARGET)/release/peermon"
+
 .PHONY: bench-cluster
 bench-cluster: bench-build ## 100 daemons on this machine: cost, traffic and ages (about 90 s)
 	@"$(TARGET)/release/peermon-bench" cluster --peermon "$(TARGET)/release/peermon"

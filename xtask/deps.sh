@@ -32,6 +32,11 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     need mpiexec.mpich mpich
     need parallel parallel
     need clush clustershell
+    need pdsh pdsh
+    need scontrol slurm-client
+    need ansible ansible-core
+    need dask-ssh python3-distributed
+    /usr/bin/python3 -c "import paramiko" >/dev/null 2>&1 || missing+=(python3-paramiko) # dask-ssh logs in by it
     need tmux tmux
     need chromium chromium
 fi

@@ -1,7 +1,7 @@
 //! The thread that reads this machine. The loop asks and goes on; it never waits for a collector.
 
-use crate::clock;
 use crate::config::{Config, OwnVital, ValueSource};
+use crate::{clock, realtime};
 use peermon_collector::limits::TRACE_BYTES_MAX;
 use peermon_collector::replay::{self, Replay, TraceError};
 use peermon_collector::{CustomValue, Root, Runner, Source};
@@ -49,10 +49,15 @@ impl Collecting {
     pub(crate) fn start(
         mut source: Box<dyn Source>,
         period: Duration,
+        realtime: bool,
         answer: impl Fn(Answer) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let (requests, asked) = sync_channel(REQUESTS_MAX);
         let work = move || {
+            if realtime {
+                // the loop has said it if it is refused
+                realtime::raise_thread().ok();
+            }
             for request in asked {
                 let done = match request {
                     Request::Round => Answer::Samples(source.round(clock::now())),
@@ -102,6 +107,7 @@ impl Collecting {
         Samples {
             list: Vec::new(),
             reports: vec![CollectorReport { collector: "all", duration: self.wait, failure: Some(failure) }],
+            ..Samples::default()
         }
     }
 }
@@ -140,7 +146,10 @@ pub(crate) fn source(config: &Config) -> Result<Box<dyn Source>, SourceError> {
             };
             let custom = config.vitals.iter().filter_map(custom).collect::<Result<_, _>>()?;
             let without = config.without_collectors.clone();
-            Ok(Box::new(Runner::new(&Root::host(), peermon_collector::Config { custom, without })?))
+            Ok(Box::new(Runner::new(
+                &Root::host(),
+                peermon_collector::Config { custom, without, ..peermon_collector::Config::default() },
+            )?))
         }
         ValueSource::Replay { trace, from } => {
             let replay = match Replay::builtin(trace) {

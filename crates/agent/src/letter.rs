@@ -22,6 +22,8 @@ pub(crate) enum Letter {
     Found(Vec<SocketAddr>),
     /// A self-probe has something to say.
     Probe(peermon_collector::probe::Report),
+    /// A fetch from a peer has worked, or failed so.
+    Fetched(NodeId, Option<peermon_model::Why>),
     /// Somebody asks how well this node is.
     Health(Reply<Result<api::HealthAnswer, api::Error>>),
     /// Somebody asks for an invitation.
@@ -37,7 +39,7 @@ pub(crate) enum Letter {
     Rotate(Reply<Result<(), api::Error>>),
     /// Somebody has something to show to everybody for a while.
     Announce { notice: Notice, lease: Duration, reply: Reply<Result<Vec<NoticeView>, api::Error>> },
-    /// Somebody makes, renews or cancels claims; the answer is their numbers, once the table shows them.
+    /// Somebody makes, replaces, renews or cancels claims; the answer is their numbers, once the table shows them.
     Claim(Claiming, Reply<Result<Vec<u16>, api::Error>>),
     /// Read the configuration and keys again.
     Reload(Reply<Result<(), ReloadError>>),
@@ -51,6 +53,10 @@ pub(crate) enum Letter {
 #[derive(Debug)]
 pub(crate) enum Claiming {
     Make(Vec<NodeId>, Amounts, Duration),
+    /// In the place of these.
+    Replace(Vec<u16>, Vec<NodeId>, Amounts, Duration),
+    /// Nothing, but the table is to show all claims that are known.
+    Show,
     Renew(u16, Option<Amounts>, Duration),
     Cancel(u16),
 }

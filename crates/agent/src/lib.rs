@@ -31,6 +31,7 @@ mod log;
 mod mailbox;
 mod net;
 mod own;
+mod realtime;
 mod run;
 mod service;
 mod shared;

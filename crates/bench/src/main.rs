@@ -7,6 +7,7 @@
 mod cluster;
 mod footprint;
 mod gossip;
+mod loaded;
 mod many;
 mod placement;
 mod scale;
@@ -18,9 +19,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: peermon-bench footprint|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
+usage: peermon-bench footprint|loaded|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
 
   footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
+  loaded      how timely a daemon is beside 8 busy loops a core, without and with real-time priority (as root)
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
   scale       as many daemons as this machine bears, beside the simulator with as many nodes. Two cores bear 300: each takes
               0.3 % of a core, 10 MB, 5 threads and 17 files. It says so if there is no room, or if what they know is too old
@@ -82,6 +84,7 @@ fn run() -> Result<()> {
     let seconds = |default| Duration::from_secs(options.seconds.unwrap_or(default));
     match bench.as_str() {
         "footprint" => footprint::run(&options.peermon, seconds(60)),
+        "loaded" => loaded::run(&options.peermon, seconds(20)),
         "cluster" => cluster::run(&options.peermon, options.nodes.unwrap_or(100), seconds(30)),
         "scale" => scale::run(&options.peermon, options.nodes.unwrap_or(300), seconds(30)),
         _ => bail!("{USAGE}"),

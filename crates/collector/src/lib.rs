@@ -32,11 +32,13 @@ mod rate;
 pub mod replay;
 mod root;
 mod runner;
+mod sysfs;
 mod text;
+mod user_names;
 
 pub use addresses::interface_addresses;
 pub use collect::custom::CustomValue;
-pub use collect::{COLLECTORS, Collector, Entry, Round, Setup, attribute_lists};
+pub use collect::{COLLECTORS, Collector, Entry, ProcessPrivacy, Round, Setup, attribute_lists};
 pub use error::{CollectError, ConfigError};
 pub use root::{FileSystemSize, Root};
 pub use runner::{Config, Runner, Source};

@@ -37,6 +37,84 @@ pub const DISKS_MAX: usize = 1024;
 pub const SENSORS_MAX: usize = 512;
 /// How often sensors are read: some sit behind buses that need milliseconds.
 pub const SENSORS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often errors of hardware and the state of drives are read: they change rarely, and each is a file.
+pub const HARDWARE_INTERVAL: Duration = Duration::from_secs(30);
+/// Memory controllers read; a machine has one or two per package.
+pub const MEMORY_CONTROLLERS_MAX: usize = 64;
+/// How often processors' clocks and throttling are read: two to five files a processor.
+pub const CLOCKS_INTERVAL: Duration = Duration::from_secs(30);
+/// How long reading clocks may take in one round; the rest is read in the next. Linux 4.13 to 5.17 wait 10 ms for each.
+pub const CLOCKS_TURN_TIME_MAX: Duration = Duration::from_millis(2);
+/// Processors whose clocks are read: reading thousands would take a minute of rounds.
+pub const CLOCKS_PROCESSORS_MAX: usize = 512;
+/// Processors whose network code is shown.
+pub const SOFTNET_PROCESSORS_MAX: usize = 512;
+/// How often the parts of memory are read.
+pub const NUMA_INTERVAL: Duration = Duration::from_secs(10);
+/// Parts of memory shown; the largest machines have some dozens.
+pub const NUMA_NODES_MAX: usize = 64;
+/// How often software RAID is read.
+pub const RAID_INTERVAL: Duration = Duration::from_secs(10);
+/// Arrays shown.
+pub const RAID_ARRAYS_MAX: usize = 64;
+/// How often InfiniBand ports are read: some cards ask their firmware for each counter.
+pub const INFINIBAND_INTERVAL: Duration = Duration::from_secs(5);
+/// InfiniBand ports shown; big GPU servers have a dozen.
+pub const INFINIBAND_PORTS_MAX: usize = 32;
+/// How often queues and rings are read: they change when somebody tunes.
+pub const RINGS_INTERVAL: Duration = Duration::from_secs(60);
+/// Network devices whose queues and rings are read; each may ask its driver.
+pub const RINGS_INTERFACES_MAX: usize = 32;
+/// How often the kernel's clock is asked how well it is kept.
+pub const TIMEX_INTERVAL: Duration = Duration::from_secs(5);
+/// Processes looked at in one round, in turn: 10 to 20 µs each. 300 processes are all seen in 50 rounds.
+pub const PROCESSES_PER_ROUND: usize = 6;
+/// Of the processes that used most processor time last, how many are looked at every round, too.
+pub const PROCESSES_HOT: usize = 3;
+/// Processes remembered, of some 120 bytes each: those beyond are not watched.
+pub const PROCESSES_MAX: usize = 8192;
+/// Entries of `/proc` read in one round to find processes; some 60 are not processes.
+pub const PROCESS_ENTRIES_PER_ROUND: usize = 512;
+/// Processes and users told, of each of processor time, memory and disks.
+pub const PROCESSES_TOLD: usize = 16;
+/// How often the list of the processes that use most is made.
+pub const PROCESSES_INTERVAL: Duration = Duration::from_secs(2);
+/// Rounds of all processes in which the kernel's own threads are skipped before they are looked at again.
+pub const KERNEL_THREADS_SKIPPED: u32 = 4;
+/// How often the host's list of users is looked at for changes.
+pub const USER_NAMES_INTERVAL: Duration = Duration::from_secs(60);
+/// How often control groups are read: six files each.
+pub const CGROUPS_INTERVAL: Duration = Duration::from_secs(10);
+/// Control groups shown, the first level before the second: 64 take some 3 ms to read.
+pub const CGROUPS_MAX: usize = 64;
+/// Control groups found at most; a host has some hundred services.
+pub const CGROUP_ENTRIES_MAX: usize = 4096;
+/// Bytes of a control group's name in an attribute's, which has 64 at most.
+pub const CGROUP_NAME_BYTES_MAX: usize = 40;
+/// How often the kernel is asked for all TCP connections, at most.
+pub const NETWORKS_INTERVAL: Duration = Duration::from_secs(10);
+/// How many times as long as an answer took the kernel is left alone: 0.1 % of one processor on hosts where it takes long.
+pub const NETWORKS_REST: u32 = 1000;
+/// TCP connections taken in one round, of about 1 µs each; a hundred thousand take 50 rounds.
+pub const CONNECTIONS_PER_ROUND: usize = 2000;
+/// TCP connections whose counters are remembered for rates, of some 60 bytes each. Beyond, rates are those of the remembered.
+pub const CONNECTIONS_REMEMBERED: usize = 16_384;
+/// Networks told one by one, those with most traffic; the rest is told together.
+pub const NETWORKS_TOLD: usize = 16;
+/// Networks told apart while an answer is taken.
+pub const NETWORKS_GATHERED_MAX: usize = 4096;
+/// How often GPUs are asked. A GPU at rest wakes up for some questions.
+pub const GPU_INTERVAL: Duration = Duration::from_secs(2);
+/// How often it is looked whether there is a GPU's driver.
+pub const GPU_LOOK_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a round waits for a GPU's driver; an answer that takes longer comes in a later round. The first takes a second.
+pub const GPU_TIME_MAX: Duration = Duration::from_millis(50);
+/// How long what a GPU's driver said stands for now.
+pub const GPU_VALID: Duration = Duration::from_secs(10);
+/// GPUs shown; the largest machines have 16.
+pub const GPUS_MAX: usize = 64;
+/// Processes told of one GPU.
+pub const GPU_PROCESSES_MAX: usize = 64;
 /// Values that configuration may add.
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Network interfaces whose facts are told: they travel in a record of about 1 KB.

@@ -122,7 +122,7 @@ impl Source for Replay {
         };
         // One collector, and it is well: a round without any report would say that the machine cannot be trusted.
         let report = CollectorReport { collector: "replay", duration: Duration::ZERO, failure: None };
-        Samples { list: self.columns.iter().zip(row).filter_map(sample).collect(), reports: vec![report] }
+        Samples { list: self.columns.iter().zip(row).filter_map(sample).collect(), reports: vec![report], ..Samples::default() }
     }
 
     fn facts(&mut self) -> Facts {

@@ -2,7 +2,7 @@
 
 use crate::attributes::attributes;
 use crate::collect::custom::{CustomValue, check_count};
-use crate::collect::{COLLECTORS, Collector, Entry, Round, Setup};
+use crate::collect::{COLLECTORS, Collector, Entry, ProcessPrivacy, Round, Setup};
 use crate::error::ConfigError;
 use crate::facts;
 use crate::lane::{Lane, NotRun, Outcome, Patience};
@@ -35,6 +35,8 @@ pub struct Config {
     pub custom: Vec<CustomValue>,
     /// Names of collectors that do not run. Default: none. What they would give is absent, vitals among it.
     pub without: Vec<String>,
+    /// What is told of single processes. Default: names of programs and users.
+    pub processes: ProcessPrivacy,
 }
 
 /// All collectors of a host.
@@ -77,7 +79,7 @@ impl Runner {
     /// # Errors
     /// If the configuration names a collector that does not exist or adds too many values.
     pub fn new(root: &Root, config: Config) -> Result<Self, ConfigError> {
-        let Config { custom, without } = config;
+        let Config { custom, without, processes } = config;
         let names = || COLLECTORS.iter().map(|e| e.name);
         if let Some(given) = without.iter().find(|w| !names().any(|n| n == **w)) {
             return Err(ConfigError::NoSuchCollector { given: given.clone(), known: names().collect::<Vec<_>>().join(", ") });
@@ -85,7 +87,7 @@ impl Runner {
         check_count(&custom)?;
         let entries = COLLECTORS.iter().filter(|e| !without.iter().any(|w| w == e.name)).copied();
         let patience = Patience { piece: COLLECTOR_TIME_MAX, call: ROUND_TIME_MAX, stuck_max: HUNG_COLLECTORS_MAX };
-        Ok(Runner::with(Setup::new(root, custom), entries, patience))
+        Ok(Runner::with(Setup::new(root, custom).with_processes(processes), entries, patience))
     }
 
     fn with(setup: Setup, entries: impl Iterator<Item = Entry>, patience: Patience) -> Self {
@@ -128,10 +130,11 @@ impl Runner {
         }
     }
 
-    fn report(&mut self, place: usize, outcome: Outcome<Work, Result<(), String>>, list: &mut Vec<Sample>) -> CollectorReport {
+    fn report(&mut self, place: usize, outcome: Outcome<Work, Result<(), String>>, round: &mut Samples) -> CollectorReport {
         match outcome {
             Outcome::Done { mut state, result, took } => {
-                list.append(&mut state.out);
+                round.list.append(&mut state.out);
+                state.collector.tell(round);
                 let p = &mut self.places[place];
                 p.work = Some(state);
                 p.took = took;
@@ -175,23 +178,23 @@ impl Source for Runner {
         let rounds = self.rounds;
         let turns = self.places.iter_mut().enumerate().filter(|(_, p)| p.rest_until <= rounds);
         let pieces: Vec<_> = turns.filter_map(|(i, p)| Some((i, p.work.take()?))).collect();
-        let mut list = Vec::with_capacity(self.samples_expected);
+        let mut round = Samples { list: Vec::with_capacity(self.samples_expected), ..Samples::default() };
         let mut reports: Vec<Option<CollectorReport>> = self.places.iter().map(|_| None).collect();
         for (place, outcome) in self.lane.run(pieces, &Round::new(now, &self.setup)) {
-            reports[place] = Some(self.report(place, outcome, &mut list));
+            reports[place] = Some(self.report(place, outcome, &mut round));
         }
-        let reports: Vec<_> = reports.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| self.report_absent(i))).collect();
-        for (p, r) in self.places.iter().zip(&reports) {
+        round.reports = reports.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| self.report_absent(i))).collect();
+        for (p, r) in self.places.iter().zip(&round.reports) {
             let own = [
                 (DURATION, p.took.as_secs_f64()),
                 (SUCCESS, f64::from(u8::from(r.failure.is_none()))),
                 (FAILURES, p.failures as f64),
             ];
             let sample = |(attribute, value)| Sample { attribute, instance: Some(Arc::clone(&p.label)), labels: None, value };
-            list.extend(own.map(sample));
+            round.list.extend(own.map(sample));
         }
-        self.samples_expected = list.len();
-        Samples { list, reports }
+        self.samples_expected = round.list.len();
+        round
     }
 
     fn facts(&mut self) -> Facts {
@@ -200,7 +203,9 @@ impl Source for Runner {
         if let Some(((), Outcome::Done { result, .. })) = outcome.into_iter().next() {
             self.facts = result;
         }
-        self.facts.clone()
+        let mut facts = self.facts.clone();
+        self.setup.gpus.put(&mut facts);
+        facts
     }
 }
 

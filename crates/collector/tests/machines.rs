@@ -94,6 +94,29 @@ fn lines(samples: &Samples) -> Vec<String> {
     all
 }
 
+/// Rates of what is read less often than every second: (machine, attribute, value after ten seconds)
+const SLOW_RATES: &[(&str, &str, f64)] = &[
+    ("large-numa", "infiniband.mlx5_0.1.rx.rate", 1e8),
+    ("large-numa", "infiniband.mlx5_0.1.tx.rate", 0.0),
+    ("large-numa", "cgroup.user.slice.cpu.used", 2.5),
+];
+
+#[test]
+fn slow_rates_are_over_the_time_between_readings() {
+    for (name, attribute, expected) in SLOW_RATES {
+        let (from, here) = (machine(name), tempfile::tempdir().unwrap());
+        copy_over(&from, here.path());
+        let mut runner = Runner::new(&root(here.path()), Config::default()).unwrap();
+        assert_eq!(runner.round(Instant::ZERO).value(attribute), None, "{attribute}");
+        copy_over(&from.join("later"), here.path());
+        let at = |s| Instant::ZERO + Duration::from_secs(s);
+        assert_eq!(runner.round(at(1)).value(attribute), None, "{attribute} is not read every second");
+        for s in [10, 11] {
+            assert_eq!(runner.round(at(s)).value(attribute), Some(*expected), "{attribute}");
+        }
+    }
+}
+
 /// (file, contents, the failure that names it)
 const GARBAGE: &[(&str, &str, &str)] = &[
     ("proc/stat", "cpu  1 2 three 4 5 6 7\n", "cpu: /proc/stat: cpu time 3 is \"three\" where a whole number was expected"),
@@ -134,6 +157,42 @@ const GARBAGE: &[(&str, &str, &str)] = &[
         "warm",
         "temperature: /sys/class/hwmon/hwmon0/temp2_input: temperature is \"warm\" where a number was expected",
     ),
+    (
+        "proc/net/softnet_stat",
+        "00 zz 00\n",
+        "softnet: /proc/net/softnet_stat: line 1 column 2 is \"zz\" where a hexadecimal number was expected",
+    ),
+    (
+        "proc/sys/net/netfilter/nf_conntrack_count",
+        "-3\n",
+        "conntrack: /proc/sys/net/netfilter/nf_conntrack_count: the count of connections is \"-3\" where a whole number was expected",
+    ),
+    ("proc/mdstat", "md0\n", "raid: /proc/mdstat: a line is \"md0\" where an array, a colon and its disks was expected"),
+    (
+        "sys/devices/system/edac/mc/mc0/ce_count",
+        "few",
+        "edac: /sys/devices/system/edac/mc/mc0/ce_count: the value is \"few\" where a whole number was expected",
+    ),
+    (
+        "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
+        "",
+        "clocks: /sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count: the value is \"\" where a whole number was expected",
+    ),
+    (
+        "sys/class/hwmon/hwmon0/fan1_input",
+        "slow",
+        "fans: /sys/class/hwmon/hwmon0/fan1_input: turns per minute is \"slow\" where a whole number was expected",
+    ),
+    (
+        "proc/7/stat",
+        "7 x S\n",
+        "processes: /proc/7/stat: the line is \"7 x S\\n\" where a number and a name in parentheses was expected",
+    ),
+    (
+        "sys/fs/cgroup/cpu/machine/cpu.stat",
+        "throttled_time long\n",
+        "cgroups: /sys/fs/cgroup/cpu/machine/cpu.stat: throttled_time is \"long\" where a whole number was expected",
+    ),
     ("dev/room", "cold\n", "custom: /dev/room: the first word is \"cold\" where a number was expected"),
 ];
 
@@ -142,6 +201,7 @@ fn garbage_is_a_failure_that_names_its_place() {
     let here = tempfile::tempdir().unwrap();
     copy_over(&machine("old-server"), here.path());
     fs::create_dir_all(here.path().join("proc/pressure")).unwrap();
+    fs::create_dir_all(here.path().join("proc/7")).unwrap();
     fs::create_dir_all(here.path().join("dev")).unwrap();
     fs::write(here.path().join("dev/room"), "21500\n").unwrap();
     let room = || CustomValue::new("room.temperature", Unit::Celsius, "The room.", Path::new("/dev/room"), 0.001).unwrap();

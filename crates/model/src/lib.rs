@@ -27,6 +27,7 @@ mod record;
 mod sample;
 mod snapshot;
 mod time;
+mod usage;
 pub mod vitals;
 mod zone;
 
@@ -41,5 +42,6 @@ pub use record::{CustomVital, Notice, Record, Sequence};
 pub use sample::{CollectorReport, Sample, Samples};
 pub use snapshot::{MemberState, NodeEntry, Snapshot};
 pub use time::Instant;
+pub use usage::{GpuUse, ProcessUse, Usage, UserUse};
 pub use vitals::{Slot, Vital, Vitals};
 pub use zone::{ParseZoneName, ZoneEntry, ZoneName, ZoneSummary};

@@ -1,4 +1,5 @@
 use crate::attribute::Attribute;
+use crate::usage::{GpuUse, Usage};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,10 @@ pub struct Samples {
     pub list: Vec<Sample>,
     /// One report per collector.
     pub reports: Vec<CollectorReport>,
+    /// The processes and users that use most; `None` if that is not known or not to be told.
+    pub usage: Option<Arc<Usage>>,
+    /// The processes on GPUs; `None` as above, or if there is no GPU that tells.
+    pub gpu_usage: Option<Arc<[GpuUse]>>,
 }
 
 impl Samples {

@@ -274,6 +274,21 @@ impl Node {
         self.engine.claim(now, nodes, amounts, lasts)
     }
 
+    /// Puts claims in the place of others of this node.
+    ///
+    /// # Errors
+    /// As [`Engine::replace_claims`]; nothing has changed then.
+    pub fn replace_claims(
+        &mut self,
+        now: Instant,
+        former: &[u16],
+        nodes: &[NodeId],
+        amounts: &Amounts,
+        lasts: Duration,
+    ) -> Result<Vec<u16>, ClaimError> {
+        self.engine.replace_claims(now, former, nodes, amounts, lasts)
+    }
+
     /// Makes one of this node's claims hold for so long from now, of other amounts if they are given.
     ///
     /// # Errors

@@ -91,6 +91,7 @@ mod tests {
                 CollectorReport { collector: "cpu", duration: Duration::ZERO, failure: None },
                 CollectorReport { collector: "net", duration: Duration::ZERO, failure: Some("no".into()) },
             ],
+            ..Samples::default()
         };
         let row = quantise(node.record(), &custom, &samples, 1.0);
         let shown: Vec<_> = node.record().vitals(&row).map(|(n, _, v)| (n.to_string(), v)).collect();

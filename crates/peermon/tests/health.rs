@@ -1,4 +1,4 @@
-//! Faults made for real on some of seven hosts, and what another one says of them: within seconds the right reason, no offer any
+//! Faults made for real on some of eight hosts, and what another one says of them: within seconds the right reason, no offer any
 //! more, and all clear when the fault is over.
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -30,6 +31,8 @@ const MOUNT: usize = 3;
 const FULL: usize = 4;
 const READ_ONLY: usize = 5;
 const LOSSY: usize = 6;
+/// One of those whose files are all right by then.
+const SHUT: usize = 7;
 
 /// Open files of a process below which no fifty sockets can be opened; the daemon itself goes on with those it has.
 const FEW_FILES: u64 = 40;
@@ -65,13 +68,16 @@ fn is_clear(c: &Cluster, of: usize) -> Result<(), String> {
 
 #[test]
 fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
-    let make = || Cluster::hosts(BINARY, 7, Family::Both);
+    let make = || Cluster::hosts(BINARY, 8, Family::Both);
     Cluster::test(make, |c| {
-        let places: Vec<PathBuf> = (0..7).map(|i| c.directory.path().join(format!("place-{i}"))).collect();
+        let places: Vec<PathBuf> = (0..8).map(|i| c.directory.path().join(format!("place-{i}"))).collect();
         places.iter().try_for_each(std::fs::create_dir).context("making places")?;
         let disks = [FULL, READ_ONLY].map(|i| SmallDisk::mount(&places[i], 1 << 20));
         let [full, read_only] = disks;
         let (full, _read_only) = (full?, read_only?);
+        let token = c.directory.path().join("token");
+        std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").context("writing a token")?;
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).context("making it private")?;
         let fuse = Fuse::mount(&places[MOUNT])?;
         let names = NameServer::start(&c.bed.hosts()[NAMES], c)?;
         for (i, place) in places.iter().enumerate() {
@@ -86,13 +92,18 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
                 config = config.replace("[\"mount\"]", "[\"mount\", \"resolver\"]");
             }
             let spec = c.spec(i);
-            c.add(Spec { config: spec.config.clone() + &config, ..spec })?;
+            let mut http = spec.http;
+            if i == SHUT {
+                http = Some((Ipv4Addr::UNSPECIFIED, 19811).into());
+                config += &format!("api.token_file = \"{}\"\n", token.display());
+            }
+            c.add(Spec { http, config: spec.config.clone() + &config, ..spec })?;
         }
         within(JOIN, "all see all after the start", || c.all_see_all())?;
         wait_for("names to be looked up", SEEN * 8, || works(c, NAMES, "resolver"))?;
         wait_for("files to be written", SEEN * 4, || works(c, FULL, "write").and_then(|()| works(c, READ_ONLY, "write")))?;
         wait_for("the mount to answer", SEEN * 4, || works(c, MOUNT, "mount"))?;
-        wait_for("all to be offered", SEEN * 4, || (0..7).try_for_each(|i| is_clear(c, i)))?;
+        wait_for("all to be offered", SEEN * 4, || (0..8).try_for_each(|i| is_clear(c, i)))?;
 
         say("all faults at once");
         let start = Instant::now();
@@ -120,14 +131,24 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
         names.mode(Mode::Late);
         within(SEEN, "seen: late", || is_found(c, NAMES, "late"))?;
 
+        say("an API port that nobody can connect to");
+        let closed = [
+            "nft",
+            "add table inet shut; add chain inet shut in { type filter hook input priority 0; }; \
+                       add rule inet shut in iifname eth0 tcp dport 19811 reject",
+        ];
+        c.bed.hosts()[SHUT].run(&closed)?;
+        within(SEEN * 2, "seen: no connection", || is_found(c, SHUT, "does not accept connections"))?;
+
         say("all faults over");
+        c.bed.hosts()[SHUT].run(&["nft", "delete table inet shut"])?;
         limit_files(c, DESCRIPTORS, None)?;
         names.mode(Mode::Right);
         fuse.hangs.store(false, Ordering::Relaxed);
         full.make_room()?;
         mount_remount(&places[READ_ONLY], MountFlags::empty(), no_flags).context("making it writable again")?;
         c.bed.impair(LOSSY, Impairment::default())?;
-        within(CLEAR, "all clear", || (0..7).try_for_each(|i| is_clear(c, i)))
+        within(CLEAR, "all clear", || (0..8).try_for_each(|i| is_clear(c, i)))
     });
 }
 

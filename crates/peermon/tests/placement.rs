@@ -7,6 +7,7 @@ use peermon_api::Service;
 use peermon_testbed::{Cluster, Family, find, say, wait_for};
 use shells::{BINARY, Shells};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -91,6 +92,105 @@ fn launchers_start_processes_from_our_files() {
         ensure!(text.lines().count() == 3 && text.lines().all(|l| l.starts_with("node-") && l.contains(" slots=")), "{text}");
         let said = shells.run(&[&mpirun[..6], &[&classic, "--map-by", "node", "-n", "3", "hostname"]].concat())?;
         assert_eq!(sorted(&said), ALL, "mpirun with autompigen's file: {said}");
+        Ok(())
+    });
+}
+
+/// A file of one format, for every node once.
+fn hostfile(shells: &Shells, format: &str) -> Result<String> {
+    let path = shells.path(format);
+    shells.run(&["peermon", "hostfile", "-n", "3", "--slots", "1", "--no-claim", "--format", format, &path])?;
+    Ok(path)
+}
+
+/// Intel's mpirun is a Hydra, as MPICH's is, and cannot be had from Debian: MPICH's reads the same file by Intel's option.
+#[test]
+fn hydra_slurm_and_pdsh_read_our_files() {
+    let programs = [("mpiexec.hydra", "mpich"), ("scontrol", "slurm-client"), ("pdsh", "pdsh"), ("parallel", "parallel")];
+    test(&programs, |shells, _| {
+        let intel = hostfile(shells, "intel")?;
+        let said = shells.run(&["mpiexec.hydra", "-launcher", "ssh", "-machinefile", &intel, "-n", "3", "hostname"])?;
+        assert_eq!(sorted(&said), ALL, "mpiexec.hydra: {said}");
+
+        // It wants a configuration to read, but nobody to answer.
+        let conf = shells.path("slurm.conf");
+        std::fs::write(&conf, "ClusterName=test\nSlurmctldHost=node-1\nNodeName=node-[1-3]\n")?;
+        let nodelist = std::fs::read_to_string(hostfile(shells, "slurm-nodelist")?)?;
+        assert_eq!(nodelist, "node-[1-3]\n");
+        let scontrol =
+            |what: &str, list: &str| shells.run(&["env", &format!("SLURM_CONF={conf}"), "scontrol", "show", what, list]);
+        assert_eq!(sorted(&scontrol("hostnames", nodelist.trim())?), ALL);
+        assert_eq!(scontrol("hostlist", &ALL.join(","))?, nodelist, "they fold as we do");
+
+        let pdsh = hostfile(shells, "pdsh")?;
+        let expected = ["node-1: node-1", "node-2: node-2", "node-3: node-3"];
+        let said = shells.run(&["pdsh", "-R", "ssh", "-w", &format!("^{pdsh}"), "hostname"])?;
+        assert_eq!(sorted(&said), expected, "pdsh -w ^FILE");
+        let said = shells.run(&["env", &format!("WCOLL={pdsh}"), "pdsh", "-R", "ssh", "hostname"])?;
+        assert_eq!(sorted(&said), expected, "pdsh with WCOLL");
+        Ok(())
+    });
+}
+
+#[test]
+fn ansible_reads_our_inventory() {
+    test(&[("ansible-inventory", "ansible-core"), ("ansible", "ansible-core")], |shells, _| {
+        // What it reads is a program that prints it.
+        let (json, inventory) = (hostfile(shells, "ansible")?, shells.path("inventory"));
+        std::fs::write(&inventory, format!("#!/bin/sh\nexec cat {json}\n"))?;
+        std::fs::set_permissions(&inventory, std::fs::Permissions::from_mode(0o755))?;
+        let said = shells.run(&["ansible-inventory", "-i", &inventory, "--list"])?;
+        let list: serde_json::Value = serde_json::from_str(&said).with_context(|| said.clone())?;
+        let mut hosts: Vec<&str> = list["best"]["hosts"].as_array().into_iter().flatten().filter_map(|h| h.as_str()).collect();
+        hosts.sort_unstable();
+        assert_eq!(hosts, ALL, "{said}");
+        assert_eq!(list["_meta"]["hostvars"]["node-2"]["peermon"]["slots"], 1, "{said}");
+        let said = shells.run(&["ansible", "best", "-i", &inventory, "-m", "raw", "-a", "hostname"])?;
+        for name in ALL {
+            ensure!(said.contains(&format!("{name} | CHANGED | rc=0 >>\n{name}")), "{said}");
+        }
+        Ok(())
+    });
+}
+
+/// A scheduler on the first host and a worker on each, through the ssh that dask brings.
+#[test]
+fn dask_starts_on_our_hosts() {
+    if !Command::new("/usr/bin/python3").args(["-c", "import paramiko"]).output().is_ok_and(|o| o.status.success()) {
+        return say("skipped: dask's ssh is not here: apt-get install python3-paramiko");
+    }
+    test(&[("dask-ssh", "python3-distributed")], |shells, _| {
+        let (hosts, log) = (hostfile(shells, "dask")?, shells.path("dask.log"));
+        let options = ["--ssh-username", "root", "--remote-python", "/usr/bin/python3", "--nthreads", "1"];
+        let key = shells.path("login");
+        let line = [&["dask-ssh", "--hostfile", &hosts, "--ssh-private-key", &key][..], &options].concat();
+        let out = std::fs::File::create(&log)?;
+        let mut child = shells.command(&line).stdout(out.try_clone()?).stderr(out).spawn().context("running dask-ssh")?;
+        let first = std::fs::read_to_string(&hosts)?.lines().next().unwrap_or_default().to_string();
+        let seen = wait_for("a scheduler and its workers", PATIENCE, || {
+            let said = std::fs::read_to_string(&log).map_err(|e| e.to_string())?;
+            let has = |what: &str, name: &str| said.lines().any(|l| l.contains(what) && l.contains(name));
+            if has("scheduler", &first) && ALL.iter().all(|name| has("worker", name)) { Ok(()) } else { Err(said) }
+        });
+        child.kill().context("ending it")?;
+        child.wait().context("waiting for it")?;
+        seen.map(drop)
+    });
+}
+
+/// By ray's own reader of cluster files. It is no Debian package and takes 400 MB, so nothing installs it.
+#[test]
+fn ray_takes_our_cluster_file() {
+    const READ: &str = "import sys, yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+config = prepare_config(yaml.safe_load(open(sys.argv[1])))
+validate_config(config)
+print(config['provider']['head_ip'], *config['provider']['worker_ips'])";
+    let Ok(ray) = find("ray") else { return say("skipped: no program ray here: pip install 'ray[default]'") };
+    let python = ray.with_file_name("python3").display().to_string();
+    test(&[], |shells, _| {
+        let said = shells.run(&[&python, "-c", READ, &hostfile(shells, "ray")?])?;
+        assert_eq!(sorted(&said.replace(' ', "\n")), ALL);
         Ok(())
     });
 }

@@ -1,3 +1,5 @@
+use peermon_model::NodeId;
+
 /// splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014): even seeds that follow one
 /// another give unrelated sequences, which is what callers with a counter need. Not for secrets.
 pub(crate) struct Chance(u64);
@@ -7,7 +9,13 @@ impl Chance {
         Chance(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    /// One node's lot: whoever draws it, and whatever other nodes there are, the same seed gives the same.
+    pub(crate) fn of(seed: u64, node: &NodeId) -> Self {
+        Chance(seed ^ node.nid())
+    }
+
+    /// 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -15,28 +23,15 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not 0. The high half of a product is uneven by less than `bound` / 2^64.
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-
     /// A number above 0, up to 1.
     fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
+        ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
     /// A place to sort by, the least first: among several, whoever has twice the weight is twice as likely to be first, and so on
     /// among the rest (P. Efraimidis and P. Spirakis, "Weighted random sampling with a reservoir", IPL 2006). The weight is above 0.
     pub(crate) fn place(&mut self, weight: f64) -> f64 {
         -self.unit().ln() / weight
-    }
-
-    /// Every order is equally likely (Fisher and Yates, from the end).
-    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
-        for i in (1..list.len()).rev() {
-            let j = self.below(i + 1);
-            list.swap(i, j);
-        }
     }
 }
 
@@ -48,7 +43,7 @@ mod tests {
     fn it_is_splitmix64() {
         // The published test vector of seed 1234567.
         let mut c = Chance::new(1_234_567);
-        let got: Vec<u64> = (0..3).map(|_| c.next()).collect();
+        let got: Vec<u64> = (0..3).map(|_| c.bits()).collect();
         assert_eq!(got, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
@@ -72,9 +67,11 @@ mod tests {
     fn every_order_is_about_equally_likely() {
         let mut seen = std::collections::BTreeMap::new();
         const ROUNDS: u32 = 24_000;
+        let nodes = [3, 17, 4, 200].map(|n| NodeId([n; 32]));
         for seed in 0..u64::from(ROUNDS) {
             let mut list = [0, 1, 2, 3];
-            Chance::new(seed).shuffle(&mut list);
+            let places = nodes.map(|n| Chance::of(seed, &n).place(1.0));
+            list.sort_by(|a: &usize, b| places[*a].total_cmp(&places[*b]));
             *seen.entry(list).or_insert(0u32) += 1;
         }
         assert_eq!(seen.len(), 24);

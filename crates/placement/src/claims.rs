@@ -43,7 +43,7 @@ impl Claims {
     }
 
     /// Adds a claim; so many processors of it are not yet seen busy.
-    fn put(&mut self, node: NodeId, more: Claimed, unseen: f64) {
+    pub(crate) fn put(&mut self, node: NodeId, more: Claimed, unseen: f64) {
         // max also turns a NaN into 0.
         let amount = |n: f64| n.max(0.0);
         let (all, busy) = self.of.entry(node).or_default();

@@ -29,6 +29,7 @@
 
 mod chance;
 mod claims;
+pub mod crowd;
 pub mod decay;
 mod eligible;
 pub mod lsf;
@@ -43,7 +44,7 @@ mod tests;
 pub use claims::{Claimed, Claims};
 pub use eligible::{AGE_MAX_PERIODS, Reason, SYSTEM_CPU_MAX};
 pub use order::{Order, Ordered, Placed};
-pub use rank::{Chosen, JOB_THREADS, PLENTY_SHARE, Ranking, rank};
+pub use rank::{Chosen, JOB_THREADS, PLENTY_SHARE, PLENTY_SHARE_TOGETHER, Ranking, rank};
 pub use requirements::{Label, ParseLabel, Requirements, Unmet, Wanted, bytes};
 pub use sight::{JOB_SECONDS, Sight};
 
@@ -84,10 +85,13 @@ pub struct Query {
     pub cpu_delta: f64,
     /// Bytes of available memory that count as no difference. Default 1 GB; otherwise as `cpu_delta`.
     pub mem_delta: f64,
+    /// Whether one job takes all of them: it needs less memory on each and ends with the slowest, so load counts for more
+    /// ([`PLENTY_SHARE_TOGETHER`]).
+    pub together: bool,
 }
 
 impl Default for Query {
     fn default() -> Self {
-        Query { n: 1, by: By::Both, cpu_delta: 0.25, mem_delta: 1e9 }
+        Query { n: 1, by: By::Both, cpu_delta: 0.25, mem_delta: 1e9, together: false }
     }
 }

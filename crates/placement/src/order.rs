@@ -118,8 +118,8 @@ impl Sight<'_> {
         }
         // So that the order of the snapshot does not decide anything.
         rows.sort_by_key(|r| self.snapshot.nodes[r.index].record.id);
-        let mut chance = Chance::new(seed);
-        arrange(&mut rows, 0, order, &mut chance, 0);
+        let lot = |r: &Placed| Chance::of(seed, &self.snapshot.nodes[r.index].record.id).bits();
+        arrange(&mut rows, 0, order, &lot, 0);
         let of = rows.len();
         let behind = rows.split_off(n.min(of));
         found.best = rows;
@@ -130,9 +130,9 @@ impl Sight<'_> {
 }
 
 /// Puts rows that are equals in all keys before `key` in order; `better` rows stand before them.
-fn arrange(rows: &mut [Placed], key: usize, order: &Order, chance: &mut Chance, mut better: usize) {
+fn arrange(rows: &mut [Placed], key: usize, order: &Order, lot: &dyn Fn(&Placed) -> u64, mut better: usize) {
     if key == order.keys.len() {
-        chance.shuffle(rows);
+        rows.sort_by_cached_key(lot);
         let equals = rows.len();
         for (i, r) in rows.iter_mut().enumerate() {
             (r.place, r.equals, r.better) = (better + i + 1, equals, better);
@@ -149,7 +149,7 @@ fn arrange(rows: &mut [Placed], key: usize, order: &Order, chance: &mut Chance, 
         };
         let size = rest.partition_point(near);
         let (group, behind) = rest.split_at_mut(size);
-        arrange(group, key + 1, order, chance, better);
+        arrange(group, key + 1, order, lot, better);
         better += size;
         rest = behind;
     }

@@ -12,6 +12,9 @@ pub const JOB_THREADS: f64 = 4.0;
 /// there or it is not: beyond what most nodes have, more of it is no reason to bear a higher load. Lower: jobs that need much
 /// are sent where it just about fits; higher: all jobs crowd on the few largest nodes.
 pub const PLENTY_SHARE: f64 = 0.6;
+/// The same when one job takes several nodes: what is spread over them needs less on each, and ends with the slowest. Lower: hardly
+/// anything but the load counts; higher: a crowd's parallel jobs overload the larger half and leave the rest idle.
+pub const PLENTY_SHARE_TOGETHER: f64 = 0.25;
 /// Idle processors that a node without any is drawn as if it had.
 const IDLE_MIN: f64 = 0.25;
 
@@ -139,7 +142,7 @@ impl Sight<'_> {
     pub fn rank(&self, query: &Query, wanted: &Wanted, seed: u64) -> Ranking {
         let mut left_out = Vec::new();
         let mut candidates = Vec::new();
-        let plenty = if query.by == By::Both { self.plenty() } else { f64::INFINITY };
+        let plenty = if query.by == By::Both { self.plenty(query.together) } else { f64::INFINITY };
         for (index, node) in self.snapshot.nodes.iter().enumerate() {
             let judged = self.judge(node, query.by);
             match judged.and_then(|fitness| self.met(wanted, node).map(|()| fitness).map_err(Reason::Unmet)) {
@@ -164,13 +167,14 @@ impl Sight<'_> {
 
     /// Bytes of available memory beyond which more is no better. As nodes told it: claims change nobody's but the claimed node's
     /// place.
-    fn plenty(&self) -> f64 {
+    fn plenty(&self, together: bool) -> f64 {
+        let share = if together { PLENTY_SHARE_TOGETHER } else { PLENTY_SHARE };
         let usable = self.snapshot.nodes.iter().filter(|n| self.usable(n).is_ok());
         let mut told: Vec<f64> = usable.filter_map(|n| vital(n, "mem.available")).collect();
         if told.is_empty() {
             return f64::INFINITY;
         }
-        let at = ((told.len() as f64 * PLENTY_SHARE) as usize).min(told.len() - 1);
+        let at = ((told.len() as f64 * share) as usize).min(told.len() - 1);
         *told.select_nth_unstable_by(at, f64::total_cmp).1
     }
 }
@@ -191,11 +195,10 @@ fn arrange(
 
     // Within a group by falling score and then id, whatever order the nodes came in, until the lot is drawn.
     candidates.sort_by_key(|c| c.group.unwrap_or(usize::MAX));
-    let mut chance = Chance::new(seed);
     let mut rest = &mut candidates[..];
     for size in &groups {
         let (head, tail) = std::mem::take(&mut rest).split_at_mut(*size);
-        draw(head, query.by, &mut chance);
+        draw(head, query.by, |c| Chance::of(seed, &id(c)));
         rest = tail;
     }
 
@@ -235,18 +238,19 @@ fn arrange(
 
 /// Draws the lot among equals. Tickets are what each has of their idle processors and of their memory, the smaller share if both
 /// count: a crowd that asks at once then fills large nodes and small ones alike.
-fn draw(equals: &mut [Candidate], by: By, chance: &mut Chance) {
+fn draw(equals: &mut [Candidate], by: By, chance: impl Fn(&Candidate) -> Chance) {
     let idle = |c: &Candidate| (c.fitness.cores * (1.0 - c.fitness.load_per_core)).max(IDLE_MIN);
     let memory = |c: &Candidate| c.fitness.available.max(1.0);
     let all_idle: f64 = equals.iter().map(idle).sum();
     let all_memory: f64 = equals.iter().map(memory).sum();
     for c in &mut *equals {
         let (idle, memory) = (idle(c) / all_idle, memory(c) / all_memory);
-        c.place = chance.place(match by {
+        let weight = match by {
             By::Cpu => idle,
             By::Mem => memory,
             By::Both => idle.min(memory),
-        });
+        };
+        c.place = chance(c).place(weight);
     }
     equals.sort_by(|a, b| a.place.total_cmp(&b.place));
 }

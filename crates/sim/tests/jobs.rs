@@ -3,7 +3,7 @@
 use peermon_placement::By;
 use peermon_sim::jobs::{Chooser, Decay, Kind, Outcome, Scenario};
 
-const CLAIMS: Chooser = Chooser::Ranked { by: By::Both, claims: Some(Decay::Linear), needs: false };
+const CLAIMS: Chooser = Chooser::Ranked { by: By::Both, claims: Some(Decay::Daemon), needs: false, bids: true };
 
 /// Twenty minutes of jobs for 30 % of 50 nodes' cores, on two clusters.
 fn stream(chooser: Chooser) -> Outcome {
@@ -61,6 +61,11 @@ fn a_crowd_spreads_by_lot_and_by_claims_better() {
     near(Kind::Cpu, 0.0, Chooser::by(By::Both), 1.1);
     near(Kind::Memory, 2.0, CLAIMS, 1.05);
     near(Kind::Cpu, 2.0, CLAIMS, 1.05);
+    // Whether all begin at one moment, while others wait for bids, or after most have claimed.
+    for window in [0.0, 0.1, 2.0] {
+        // Without bids it is 2.5 at one moment; over ten clusters 1.12.
+        near(Kind::Parallel, window, CLAIMS, 1.15);
+    }
     let [with, without] = [CLAIMS, Chooser::by(By::Both)].map(|c| bursts(2.0, c));
     slower(Some(Kind::Parallel), &with, &without, 1.2);
     assert!(with.most_on_one(Kind::Cpu) <= without.most_on_one(Kind::Cpu));

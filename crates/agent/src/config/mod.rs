@@ -61,6 +61,8 @@ pub struct Config {
     pub source: ValueSource,
     /// Collectors that do not run.
     pub without_collectors: Vec<String>,
+    /// Ask for real-time priority and locked memory.
+    pub realtime: bool,
     /// Self-probes.
     pub probes: ProbesConfig,
     /// Node to node.
@@ -229,6 +231,7 @@ impl Config {
             listen_only: false,
             source: ValueSource::Host,
             without_collectors: Vec::new(),
+            realtime: false,
             probes: ProbesConfig { without: Vec::new(), write: crate::run::probes::usual_places() },
             gossip: Gossip {
                 listen: vec![(Ipv4Addr::UNSPECIFIED, GOSSIP_PORT).into(), (Ipv6Addr::UNSPECIFIED, GOSSIP_PORT).into()],
@@ -319,6 +322,9 @@ impl Config {
         let mut facts = Facts::default();
         for (key, value) in &self.labels {
             facts.put("label.{}", Some(key), Value::text(value));
+        }
+        if let Some(http) = self.api.http.filter(|a| !a.ip().is_loopback() && a.port() > 0) {
+            facts.put("api.port", None, Value::Number(http.port().into()));
         }
         facts.put("peermon.version", None, Value::text(env!("CARGO_PKG_VERSION")));
         facts

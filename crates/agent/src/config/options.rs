@@ -205,6 +205,23 @@ pub static OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "realtime",
+        help: "\"auto\": ask for real-time priority (SCHED_FIFO 1) for the threads that measure and publish, and lock memory, so that\n\
+               this node stays timely on a machine that is overloaded. It takes CAP_SYS_NICE and CAP_IPC_LOCK, or limits; what is\n\
+               refused is done without, as a line in the log says. \"off\": ordinary priority.",
+        reloads: false,
+        example: None,
+        show: |c| quoted(if c.realtime { "auto" } else { "off" }),
+        put: |c, i| {
+            c.realtime = match i.text()? {
+                "auto" => true,
+                "off" => false,
+                other => return Err(format!("{other:?} is neither \"auto\" nor \"off\"")),
+            };
+            Ok(())
+        },
+    },
+    Opt {
         key: "probes.without",
         help: "Names of self-probes that do not run, e.g. [\"ssh\"], or [\"all\"]; `peermon health` lists them. A node trusts itself as\n\
                far as those that run succeed, and others choose it accordingly.",

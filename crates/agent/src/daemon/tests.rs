@@ -592,6 +592,46 @@ fn who_choose_at_the_same_instant_get_different_nodes() {
 }
 
 #[test]
+fn who_choose_through_different_daemons_at_the_same_instant_spread() {
+    const ROUNDS: usize = 3;
+    let lab = Lab::new();
+    let first = lab.start("a", &[]);
+    let mut all: Vec<Daemon> = ["b", "c", "d", "e"].iter().map(|n| lab.start(n, &[&first])).collect();
+    all.push(first);
+    for d in &all {
+        wait_for("all are offered", || {
+            let query = BestQuery { n: 5, ..BestQuery::default() };
+            Some(d.service().best(&query).expect("answered").best).filter(|b| b.len() == 5)
+        });
+    }
+    let mut used = 0;
+    for _ in 0..ROUNDS {
+        let start = std::sync::Barrier::new(all.len());
+        let choose = |d: &Daemon| {
+            let terms = ClaimTerms { cpus: Some(500.0), ..ClaimTerms::default() };
+            start.wait();
+            d.service().choose(&ChooseRequest { claim: terms, ..ChooseRequest::default() }).expect("chosen")
+        };
+        let answers: Vec<_> = std::thread::scope(|s| {
+            let threads: Vec<_> = all.iter().map(|d| s.spawn(|| choose(d))).collect();
+            threads.into_iter().map(|t| t.join().expect("it did not panic")).collect()
+        });
+        let nodes: std::collections::BTreeSet<_> = answers.iter().map(|a| a.best[0].name.clone()).collect();
+        used += nodes.len();
+        for (d, answer) in all.iter().zip(&answers) {
+            assert_eq!((answer.claims.len(), answer.claims[0].own), (1, true));
+            assert!(answer.claims[0].left_seconds > 50.0, "the bid has become a claim: {answer:?}");
+            d.service().cancel_claim(answer.claims[0].number).expect("cancelled");
+        }
+        for d in &all {
+            wait_for("no claims", || Some(()).filter(|()| d.service().claims().expect("answered").is_empty()));
+        }
+    }
+    // All five, three times, where bids are heard in time; by lot it would be ten, and 13 once in a thousand.
+    assert!(used >= 13, "{used} nodes of {} were used", ROUNDS * all.len());
+}
+
+#[test]
 fn the_past_is_remembered() {
     let lab = Lab::new();
     let a = lab.start("a", &[]);

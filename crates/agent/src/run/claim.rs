@@ -7,10 +7,12 @@ use peermon_model::{Instant, limits};
 use peermon_node::ClaimError;
 
 impl Loop {
-    /// Makes, renews or cancels claims, and shows the table with them before it answers.
+    /// Makes, replaces, renews or cancels claims, and shows the table with them before it answers.
     pub(super) fn claim(&mut self, now: Instant, what: Claiming) -> Result<Vec<u16>, Error> {
         let numbers = match what {
             Claiming::Make(nodes, amounts, lasts) => self.node.claim(now, &nodes, &amounts, lasts),
+            Claiming::Replace(former, nodes, amounts, lasts) => self.node.replace_claims(now, &former, &nodes, &amounts, lasts),
+            Claiming::Show => Ok(Vec::new()),
             Claiming::Renew(n, amounts, lasts) => self.node.renew_claim(now, n, amounts.as_ref(), lasts).map(|()| vec![n]),
             Claiming::Cancel(n) => self.node.cancel_claim(now, n).map(|()| vec![n]),
         };

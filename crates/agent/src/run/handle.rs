@@ -53,6 +53,10 @@ impl Loop {
                 }
             }
             Letter::Probe(report) => self.take_report(now, report),
+            Letter::Fetched(id, failed) => {
+                self.node.handle_fetch(now, &id, failed);
+                self.changed(now);
+            }
             Letter::Health(reply) => drop(reply.try_send(Ok(self.health(now)))),
             Letter::Found(addresses) => self.command(now, Command::Contact(addresses)),
             // A reader that no longer waits for its answer needs none.

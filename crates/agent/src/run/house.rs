@@ -42,6 +42,7 @@ impl Loop {
         }
         self.forget_announcements(now);
         self.tell_probes(now);
+        self.fetch_in_turn(now);
         self.publish_health(now);
         let snapshot = self.shared.snapshot.load();
         self.supervisor.alive(now, || {

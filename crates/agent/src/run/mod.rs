@@ -2,6 +2,7 @@
 
 mod announce;
 mod claim;
+mod fetch;
 mod handle;
 mod house;
 mod output;
@@ -23,6 +24,7 @@ use crate::log::Rarely;
 use crate::mailbox::Mailbox;
 use crate::net::resolve::Resolver;
 use crate::net::{AddressWatch, DATAGRAM_BYTES_MAX, Sockets};
+use crate::realtime;
 use crate::shared::Shared;
 use crate::signals::Signals;
 use crate::state::State;
@@ -66,6 +68,7 @@ pub(crate) struct Loop {
     mailbox: Mailbox<Letter>,
     collecting: Collecting,
     probing: probes::Probing,
+    fetching: fetch::Fetching,
     resolver: Option<Resolver>,
     shared: Arc<Shared>,
     supervisor: Supervisor,
@@ -120,6 +123,9 @@ struct Logs {
 impl Loop {
     /// Goes round until told to end.
     pub(crate) fn run(mut self) {
+        if self.config.realtime {
+            be_on_time();
+        }
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         tracing::info!(id = %self.id, incarnation = self.incarnation.0, name = %self.config.node_name(), listen = ?self.sockets.bound(), "started");
         loop {
@@ -213,6 +219,18 @@ impl Loop {
             ready.sockets |= u32::from(is_ready(i)) << (i - sockets);
         }
         ready
+    }
+}
+
+/// Asks for what keeps the loop timely; goes on without what is refused.
+fn be_on_time() {
+    match realtime::raise_thread() {
+        Ok(()) => tracing::info!("real-time priority"),
+        Err(error) => tracing::warn!(%error, "no real-time priority; it takes CAP_SYS_NICE or a limit RTPRIO"),
+    }
+    match realtime::lock_memory() {
+        Ok(()) => tracing::info!("memory is locked"),
+        Err(reason) => tracing::warn!(reason, "memory is not locked"),
     }
 }
 

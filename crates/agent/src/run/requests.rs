@@ -151,7 +151,7 @@ impl Loop {
     /// Collectors as another configuration has them. The former ones end by themselves.
     fn collect_anew(&mut self, config: &Config) -> Result<(), ReloadError> {
         let source = collect::source(config)?;
-        match Collecting::start(source, self.config.period, start::answers(&self.shared.post)) {
+        match Collecting::start(source, self.config.period, self.config.realtime, start::answers(&self.shared.post)) {
             Ok(mut collecting) => {
                 collecting.late = self.collecting.late;
                 self.collecting = collecting;

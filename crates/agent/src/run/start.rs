@@ -77,7 +77,8 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
     let signals = if config.process { Some(Signals::hear().map_err(system("handle signals"))?) } else { None };
     let (post, mailbox) = mailbox::<Letter>(LETTERS_MAX).map_err(system("make a mailbox"))?;
 
-    let collecting = Collecting::start(source, config.period, answers(&post)).map_err(system("start the collectors' thread"))?;
+    let collecting = Collecting::start(source, config.period, config.realtime, answers(&post))
+        .map_err(system("start the collectors' thread"))?;
     collecting.ask_facts();
     collecting.look();
     let mut host_facts = Facts::default();
@@ -135,6 +136,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         mailbox,
         collecting,
         probing,
+        fetching: super::fetch::Fetching::new(now),
         resolver,
         shared: Arc::clone(&shared),
         supervisor,

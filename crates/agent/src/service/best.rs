@@ -1,13 +1,35 @@
 use super::nodes::{each, few, wrong};
 use peermon_api::{BestAnswer, BestNode, BestQuery, By, Error, LeftOut, NodeView};
 use peermon_expr::{Expression, NodeWords};
-use peermon_model::{Instant, Snapshot};
+use peermon_model::{Instant, NodeId, Snapshot};
+use peermon_placement::crowd::{self, Expected};
 use peermon_placement::lsf::Lsf;
 use peermon_placement::{self as placement, Chosen, Claims, Label, Order, Placed, Requirements, Sight};
 use std::time::Duration;
 
-/// The best nodes of a table.
+/// The best nodes of a table, less what is claimed of them.
 pub(super) fn answer(snapshot: &Snapshot, query: &BestQuery, now: Instant, chance: [u8; 32]) -> Result<BestAnswer, Error> {
+    choose(snapshot, query, now, chance, None).map(|chosen| chosen.0)
+}
+
+/// A choice by somebody who means to claim what he chooses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bidder<'a> {
+    /// The numbers of the claims that are his bid; none yet: he comes after all others.
+    pub(super) bid: &'a [u16],
+    /// How many of the nodes he takes at most.
+    pub(super) most: usize,
+}
+
+/// The same for one who means to claim them: less what others will take who choose now and come first. And whether there are other
+/// nodes that might be taken instead.
+pub(super) fn choose(
+    snapshot: &Snapshot,
+    query: &BestQuery,
+    now: Instant,
+    chance: [u8; 32],
+    bidder: Option<Bidder<'_>>,
+) -> Result<(BestAnswer, bool), Error> {
     let lsf = query.select.as_deref().map(Lsf::parse).transpose().map_err(|e| wrong("select", &e))?;
     let n = match (&lsf, query.n) {
         (Some(lsf), 0) => lsf.nodes.unwrap_or(1),
@@ -37,15 +59,32 @@ pub(super) fn answer(snapshot: &Snapshot, query: &BestQuery, now: Instant, chanc
     let order = order(snapshot, query, lsf.as_ref())?;
 
     let seed = u64::from_le_bytes(chance[..8].try_into().expect("eight of 32 bytes"));
-    let claims = Claims::of(snapshot, now);
+    // A list of nodes is not yet a job that takes them all.
+    let by = to_placement(query, n, bidder.is_some_and(|b| n.min(b.most) > 1));
+    let first = |claims: &Claims, n: usize, seed: u64| -> Vec<NodeId> {
+        let sight = Sight::new(snapshot, now).with_claims(claims);
+        let id = |i: usize| snapshot.nodes[i].record.id;
+        match &order {
+            Some(order) => sight.rank_by(n, order, &wanted, seed).best.iter().map(|p| id(p.index)).collect(),
+            None => sight
+                .rank(&placement::Query { n, together: n > 1, ..by }, &wanted, seed)
+                .best
+                .iter()
+                .map(|c| id(c.index))
+                .collect(),
+        }
+    };
+    let Expected { claims, seed } = match bidder {
+        Some(b) => crowd::expect(snapshot, now, b.bid, seed, first),
+        None => Expected { claims: Claims::of(snapshot, now), seed },
+    };
     let sight = Sight::new(snapshot, now).with_claims(&claims);
-    let (best, left_out) = match order {
+    let (best, left_out) = match &order {
         Some(order) => {
-            let found = sight.rank_by(n, &order, &wanted, seed);
-            (found.best.iter().map(|p| placed(&sight, snapshot, p, &order)).collect(), found.left_out)
+            let found = sight.rank_by(n, order, &wanted, seed);
+            (found.best.iter().map(|p| placed(&sight, snapshot, p, order)).collect(), found.left_out)
         }
         None => {
-            let by = to_placement(query, n);
             let found = sight.rank(&by, &wanted, seed);
             (found.best.iter().map(|c| chosen(snapshot, c, &by)).collect::<Vec<_>>(), found.left_out)
         }
@@ -55,13 +94,15 @@ pub(super) fn answer(snapshot: &Snapshot, query: &BestQuery, now: Instant, chanc
     } else {
         Vec::new()
     };
+    let others = left_out.iter().any(|(_, reason)| matches!(reason, placement::Reason::NotAmongFirst { .. }));
     let left_out = if query.explain {
         left_out.iter().map(|(i, reason)| self::left_out(snapshot, *i, reason)).collect()
     } else {
         Vec::new()
     };
     let per_node = lsf.and_then(|l| l.per_node);
-    Ok(BestAnswer { best: best.into_iter().map(|b| b.1).collect(), left_out, nodes, per_node, claims: Vec::new() })
+    let best = best.into_iter().map(|b| b.1).collect();
+    Ok((BestAnswer { best, left_out, nodes, per_node, claims: Vec::new() }, others))
 }
 
 /// What is asked for apart from `select`.
@@ -84,13 +125,13 @@ fn order(snapshot: &Snapshot, q: &BestQuery, lsf: Option<&Lsf>) -> Result<Option
     Order::new(&keys, Order::DELTA, snapshot).map(Some).map_err(|e| wrong("order", &e))
 }
 
-fn to_placement(q: &BestQuery, n: usize) -> placement::Query {
+fn to_placement(q: &BestQuery, n: usize, together: bool) -> placement::Query {
     let by = match q.by {
         By::Cpu => placement::By::Cpu,
         By::Mem => placement::By::Mem,
         By::Both => placement::By::Both,
     };
-    placement::Query { n, by, cpu_delta: q.cpu_delta, mem_delta: q.mem_delta }
+    placement::Query { n, by, cpu_delta: q.cpu_delta, mem_delta: q.mem_delta, together }
 }
 
 fn chosen(snapshot: &Snapshot, c: &Chosen, query: &placement::Query) -> (usize, BestNode) {
@@ -122,7 +163,6 @@ fn left_out(snapshot: &Snapshot, index: usize, reason: &placement::Reason) -> Le
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peermon_model::NodeId;
 
     #[test]
     fn senseless_questions_are_refused() {

@@ -31,14 +31,16 @@ const MANY: usize = 50;
 /// Seconds of bursts: twelve of them, four of each kind.
 const BURSTS_SECONDS: f64 = 7_200.0;
 
-/// How a claim decays unless that is what is compared: as the daemon does it.
-const DECAY: Decay = Decay::Linear;
-
 /// A way of choosing, by its name in tables.
 type Way = (&'static str, Chooser);
 
 const fn ranked(by: By, claims: Option<Decay>, needs: bool) -> Chooser {
-    Chooser::Ranked { by, claims, needs }
+    Chooser::Ranked { by, claims, needs, bids: false }
+}
+
+/// Claims as the daemon makes them.
+const fn claiming(needs: bool, bids: bool) -> Chooser {
+    Chooser::Ranked { by: By::Both, claims: Some(Decay::Daemon), needs, bids }
 }
 
 const WAYS: &[Way] = &[
@@ -46,9 +48,10 @@ const WAYS: &[Way] = &[
     ("by CPU", Chooser::by(By::Cpu)),
     ("by memory", Chooser::by(By::Mem)),
     ("by both", Chooser::by(By::Both)),
-    ("both, claims", ranked(By::Both, Some(DECAY), false)),
+    ("both, claims", claiming(false, true)),
+    ("both, claims without bids", claiming(false, false)),
     ("both, needs told", ranked(By::Both, None, true)),
-    ("both, claims, needs told", ranked(By::Both, Some(DECAY), true)),
+    ("both, claims, needs told", claiming(true, true)),
     ("oracle", Chooser::Oracle),
 ];
 
@@ -56,6 +59,7 @@ const DECAYS: &[Way] = &[
     ("no claims", ranked(By::Both, None, false)),
     ("whole for 60 s", ranked(By::Both, Some(Decay::Step), false)),
     ("linear over 60 s", ranked(By::Both, Some(Decay::Linear), false)),
+    ("as the daemon does", ranked(By::Both, Some(Decay::Daemon), false)),
     ("exp(-t / 60 s), 60 s", ranked(By::Both, Some(Decay::Exponential(60.0)), false)),
     ("exp(-t / 20 s), 60 s", ranked(By::Both, Some(Decay::Exponential(20.0)), false)),
     ("whole until the row is 5 s younger", ranked(By::Both, Some(Decay::Shown(5.0)), false)),
@@ -75,8 +79,15 @@ enum Part {
 }
 
 /// In the order of the page. The first is the one that the aims are held against.
-const PARTS: &[Part] =
-    &[Part::Stream(0.2), Part::Stream(0.1), Part::Stream(0.3), Part::Bursts(0.0), Part::Bursts(2.0), Part::Decays(0.3)];
+const PARTS: &[Part] = &[
+    Part::Stream(0.2),
+    Part::Stream(0.1),
+    Part::Stream(0.3),
+    Part::Bursts(0.0),
+    Part::Bursts(0.1),
+    Part::Bursts(2.0),
+    Part::Decays(0.3),
+];
 
 impl Part {
     fn ways(self) -> &'static [Way] {
@@ -223,7 +234,7 @@ mod tests {
         let found: Vec<Found> = [Part::Stream(0.2), Part::Bursts(0.0)]
             .map(|part| {
                 let small = Scenario { warm_up: 30.0, seconds: 60.0, ..part.scenario(50, 1) };
-                let ways = [WAYS[0], WAYS[3], WAYS[4], WAYS[7]];
+                let ways = [WAYS[0], WAYS[3], WAYS[4], WAYS[8]];
                 Found { nodes: 50, part, ways: ways.map(|(name, c)| (name, small.run(c))).into() }
             })
             .into();

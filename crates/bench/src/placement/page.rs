@@ -160,11 +160,12 @@ they hold in memory is 2 to 20 % of the machine for 20 to 1,200 s. They are not 
 
 **Jobs** come at random (Poisson) and run 10 to 600 s, log-uniform (Downey 1997): 40 % memory-bound (a thread, 1 to 32 GB), 40 %
 CPU-bound (1, 2, 4, 8 or 16 threads, 0.5 GB), 20 % parallel (8 machines, 2 threads and 4 GB on each, ends with the slowest). Memory is
-taken within 4 s. In bursts all do the same for 60 s: a thread and 4 GB, or 2 threads, or 8 processes of 1 thread and 1 GB.
+taken within 4 s. In bursts all do the same for 60 s, within the time told: a thread and 4 GB, or 2 threads, or 8 processes of 1 thread and 1 GB.
 
 **Ways of choosing**: all but random and the oracle use the daemon's own ranking of a table whose rows were published once a second,
 in the daemon's codes and with its dead-bands, load averages as the kernel makes them, and reached the table 0 to 60 ms later (the measured ages).
-Each person sits at another node and has a chance of their own. A claim is heard of 60 ms later, by its own node at once. \"Needs told\" is with
+Each person sits at another node and has a chance of their own. A claim is heard of 60 ms later, by its own node at once; it is
+what the daemon claims (one processor of each machine, or the needs if they are told), counted as the daemon counts it, after a bid that waits 80 ms, unless it says \"without bids\". \"Needs told\" is with
 `--cpus` and `--mem`. The oracle knows the true state of all machines including jobs placed a moment ago, and takes the one where the job
 and those it meets lose least; in a burst that is the ideal spreading. It does not know the future, so a few hundredths mean nothing.
 

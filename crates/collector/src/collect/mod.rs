@@ -1,18 +1,33 @@
 //! All collectors: one file each, one line in [`COLLECTORS`] each.
 
+mod cgroups;
+mod clocks;
+mod conntrack;
 mod cpu;
 pub(crate) mod custom;
 mod disks;
+mod drives;
+mod edac;
+mod fans;
 mod filesystems;
+mod gpu;
+mod infiniband;
 mod load;
 mod memory;
 mod net;
+mod networks;
+mod numa;
 mod pressure;
 mod process;
+mod processes;
 mod procs;
+mod raid;
+mod rings;
 mod sockets;
+mod softnet;
 mod tcp;
 mod temperature;
+mod timex;
 mod uptime;
 mod users;
 
@@ -22,7 +37,7 @@ use crate::error::CollectError;
 use crate::hot_file::HotFile;
 use crate::root::Root;
 use crate::text::Text;
-use peermon_model::{Attribute, Instant, Sample};
+use peermon_model::{Attribute, Instant, Sample, Samples};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +48,9 @@ pub trait Collector: Send {
     /// # Errors
     /// If a file cannot be read or does not say what it should; samples it added before that are right and stay.
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError>;
+
+    /// Puts what is no sample into the round. Called after each `collect`.
+    fn tell(&self, _: &mut Samples) {}
 }
 
 /// What a collector is told in a round.
@@ -63,18 +81,47 @@ pub struct Setup {
     pub root: Root,
     /// The values configuration adds.
     pub custom: Arc<[custom::CustomValue]>,
+    /// What is told of single processes.
+    pub processes: ProcessPrivacy,
+    pub(crate) gpus: gpu::GpuFacts,
     stat: Arc<SharedFile>,
 }
 
 impl Setup {
     /// For the machine at `root`, with the values that configuration adds.
     pub fn new(root: &Root, custom: impl Into<Arc<[custom::CustomValue]>>) -> Self {
-        Setup { root: root.clone(), custom: custom.into(), stat: Arc::new(SharedFile::new(root, "proc/stat")) }
+        let stat = Arc::new(SharedFile::new(root, "proc/stat"));
+        Setup {
+            root: root.clone(),
+            custom: custom.into(),
+            processes: ProcessPrivacy::default(),
+            gpus: gpu::GpuFacts::default(),
+            stat,
+        }
+    }
+
+    /// The same, with this much told of single processes.
+    #[must_use]
+    pub fn with_processes(mut self, processes: ProcessPrivacy) -> Self {
+        self.processes = processes;
+        self
     }
 
     pub(crate) fn hot(&self, path: &str) -> HotFile {
         HotFile::new(self.root.path(path))
     }
+}
+
+/// What is told of single processes. Others on this host see as much with `ps`, unless its administrator hides it from them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum ProcessPrivacy {
+    /// Numbers, users, names of programs (never their arguments) and what they use.
+    #[default]
+    Names,
+    /// Numbers of processes and what they use.
+    Numbers,
+    /// Nothing, and no process is looked at.
+    Off,
 }
 
 /// A line in the list of collectors.
@@ -102,11 +149,26 @@ pub static COLLECTORS: &[Entry] = &[
     entry("disks", disks::ATTRIBUTES, disks::make),
     entry("tcp", tcp::ATTRIBUTES, tcp::make),
     entry("sockets", sockets::ATTRIBUTES, sockets::make),
+    entry("softnet", softnet::ATTRIBUTES, softnet::make),
+    entry("conntrack", conntrack::ATTRIBUTES, conntrack::make),
+    entry("timex", timex::ATTRIBUTES, timex::make),
     entry("uptime", uptime::ATTRIBUTES, uptime::make),
     entry("process", process::ATTRIBUTES, process::make),
+    entry("processes", processes::ATTRIBUTES, processes::make),
     entry("users", users::ATTRIBUTES, users::make),
+    entry("numa", numa::ATTRIBUTES, numa::make),
+    entry("raid", raid::ATTRIBUTES, raid::make),
     entry("net", net::ATTRIBUTES, net::make),
+    entry("rings", rings::ATTRIBUTES, rings::make),
+    entry("infiniband", infiniband::ATTRIBUTES, infiniband::make),
+    entry("networks", networks::ATTRIBUTES, networks::make),
+    entry("cgroups", cgroups::ATTRIBUTES, cgroups::make),
+    entry("clocks", clocks::ATTRIBUTES, clocks::make),
+    entry("edac", edac::ATTRIBUTES, edac::make),
+    entry("drives", drives::ATTRIBUTES, drives::make),
+    entry("fans", fans::ATTRIBUTES, fans::make),
     entry("temperature", temperature::ATTRIBUTES, temperature::make),
+    entry("gpu", gpu::ATTRIBUTES, gpu::make),
     entry("filesystems", filesystems::ATTRIBUTES, filesystems::make),
     entry("custom", &[], custom::make),
 ];
@@ -176,7 +238,8 @@ mod tests {
                 let key = (p.name, p.labels);
                 assert_eq!(prometheus.insert(key, &a.name), None, "{} has two attributes", p.name);
                 // These have several labels instead, which their samples carry.
-                let labelled = ["node_filesystem_", "node_hwmon_"].iter().any(|l| p.name.starts_with(l));
+                let labelled = ["node_filesystem_", "node_hwmon_", "node_infiniband_", "node_cpu_core_throttles_total"];
+                let labelled = labelled.iter().any(|l| p.name.starts_with(l));
                 assert_eq!(p.instance_label.is_empty(), labelled || !a.name.contains("{}"), "{}", a.name);
             }
         }
@@ -184,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_vital_of_a_host_has_a_collector() {
-        let elsewhere = ["gpu.busy", "gpu.mem.used", "health"];
+        let elsewhere = ["health"];
         for v in peermon_model::vitals::VITALS {
             let n = COLLECTORS.iter().filter(|e| e.attributes.iter().any(|a| a.name == v.attribute.name)).count();
             assert_eq!(n, usize::from(!elsewhere.contains(&&*v.attribute.name)), "{}", v.attribute.name);

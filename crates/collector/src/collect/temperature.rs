@@ -7,8 +7,9 @@ use crate::hot_file::{read_value, read_word};
 use crate::limits::{SENSORS_INTERVAL, SENSORS_MAX};
 use crate::rate::higher;
 use crate::root::Root;
+use crate::sysfs::{Held, entries, file_name};
 use crate::text::Text;
-use peermon_model::{Attribute, Instant, Sample, Unit::Celsius};
+use peermon_model::{Attribute, Sample, Unit::Celsius};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,7 @@ const BELIEVABLE: Range<f64> = -40.0..125.0;
 
 struct Temperature {
     root: Root,
-    read: Option<Instant>,
-    samples: Vec<Sample>,
+    held: Held,
 }
 
 /// A sensor's name, its file and its Prometheus labels.
@@ -38,38 +38,30 @@ struct Sensor {
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Temperature { root: setup.root.clone(), read: None, samples: Vec::new() })
+    Box::new(Temperature { root: setup.root.clone(), held: Held::new(SENSORS_INTERVAL) })
 }
 
 impl Collector for Temperature {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        if self.read.is_none_or(|at| round.now.since(at) >= SENSORS_INTERVAL) {
-            self.read = Some(round.now);
-            self.samples.clear();
-            self.read_all()?;
-        }
-        out.extend_from_slice(&self.samples);
-        Ok(())
+        self.held.put(round.now, out, |out| read_all(&self.root, out))
     }
 }
 
-impl Temperature {
-    fn read_all(&mut self) -> Result<(), CollectError> {
-        let mut sensors = chips(&self.root.path("sys/class/hwmon"));
-        sensors.extend(zones(&self.root.path("sys/class/thermal")));
-        sensors.truncate(SENSORS_MAX);
-        let mut hottest: Option<f64> = None;
-        for s in sensors {
-            let Some(celsius) = celsius(&s.input)? else { continue };
-            put_of(&mut self.samples, s.attribute, &s.instance, celsius);
-            if let Some(sample) = self.samples.last_mut() {
-                sample.labels = Some(s.labels);
-            }
-            hottest = higher(hottest, Some(celsius));
+fn read_all(root: &Root, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+    let mut sensors = chips(&root.path("sys/class/hwmon"));
+    sensors.extend(zones(&root.path("sys/class/thermal")));
+    sensors.truncate(SENSORS_MAX);
+    let mut hottest: Option<f64> = None;
+    for s in sensors {
+        let Some(celsius) = celsius(&s.input)? else { continue };
+        put_of(out, s.attribute, &s.instance, celsius);
+        if let Some(sample) = out.last_mut() {
+            sample.labels = Some(s.labels);
         }
-        hottest.into_iter().for_each(|h| put(&mut self.samples, HOTTEST, h));
-        Ok(())
+        hottest = higher(hottest, Some(celsius));
     }
+    hottest.into_iter().for_each(|h| put(out, HOTTEST, h));
+    Ok(())
 }
 
 /// The value of a sensor's file, in thousandths of a degree there; `None` if it has none now.
@@ -102,7 +94,7 @@ fn chips(dir: &Path) -> Vec<Sensor> {
 }
 
 /// node_exporter's name for a chip: its bus and its device there, e.g. `platform_coretemp_0`.
-fn chip_name(chip: &Path) -> String {
+pub(super) fn chip_name(chip: &Path) -> String {
     let end = |link: PathBuf| fs::read_link(link).ok().map(|to| file_name(&to));
     let device = end(chip.join("device"));
     let name = match (end(chip.join("device/subsystem")), device) {
@@ -125,15 +117,4 @@ fn zones(dir: &Path) -> Vec<Sensor> {
 
 fn is_input(file: &str) -> bool {
     file.strip_prefix("temp").and_then(|f| f.strip_suffix("_input")).is_some_and(|n| n.parse::<u32>().is_ok())
-}
-
-/// What is in a directory, in a fixed order; nothing if it is not there.
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    all.sort();
-    all
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -4,6 +4,7 @@
 //! it is late. What the tries add up to is `peermon-health`'s business.
 
 mod cpu;
+mod fetch;
 mod fork;
 mod kmsg;
 mod limits;
@@ -17,6 +18,7 @@ mod time;
 mod write;
 
 pub use cpu::system_cpu;
+pub use fetch::fetch;
 pub use schedule::Probes;
 
 use peermon_model::{Attribute, Outcome, ProbeResult, Severity};

@@ -250,7 +250,7 @@ fn addresses(answer: &Message) -> Result<Vec<IpAddr>, String> {
 }
 
 /// A number that strangers do not guess: a random one that the standard library has at hand.
-fn question_id() -> u16 {
+pub(super) fn question_id() -> u16 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish() as u16
 }

@@ -98,25 +98,7 @@ impl Engine {
     /// # Errors
     /// If one is not in the table, or if there are too many claims; none is made then.
     pub fn claim(&mut self, now: Instant, nodes: &[NodeId], amounts: &Amounts, lasts: Duration) -> Result<Vec<u16>, ClaimError> {
-        let me = tag(&self.me.salt);
-        let tags = nodes.iter().map(|id| {
-            let m = self.members.handle(id.nid()).map(|h| self.members.at(h)).filter(|m| m.record().id == *id);
-            m.map(super::members::Member::tag).ok_or(ClaimError::NoSuchNode)
-        });
-        let tags = tags.collect::<Result<Vec<u32>, _>>()?;
-        self.forget_ended(now);
-        if self.claims.of(me).count() + tags.len() > CLAIMS_OF_ONE_MAX || self.claims.held.len() + tags.len() > CLAIMS_MAX {
-            return Err(ClaimError::Full);
-        }
-        self.spend_claims(now, tags.len())?;
-        let made = self.now_version(now);
-        let numbers = tags.into_iter().map(|node| {
-            let number = self.claims.number(me);
-            let nothing = Claim { by: me, number, node, made, lasts: 0, cpus: 0, mem: 0, gpus: 0 };
-            self.keep_claim(now, None, coded(nothing, amounts, lasts));
-            number
-        });
-        Ok(numbers.collect())
+        self.replace_claims(now, &[], nodes, amounts, lasts)
     }
 
     /// Makes a claim of this node hold for so long from now, of other amounts if they are given.
@@ -138,6 +120,51 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts claims in the place of others of this node: of the nodes that they are of as well the numbers stay, the rest is taken back.
+    /// Whichever of the former claims are over already are no error. The numbers, in order of `nodes`, each of which stands there once.
+    ///
+    /// # Errors
+    /// As [`Engine::claim`]; nothing has changed then.
+    pub fn replace_claims(
+        &mut self,
+        now: Instant,
+        former: &[u16],
+        nodes: &[NodeId],
+        amounts: &Amounts,
+        lasts: Duration,
+    ) -> Result<Vec<u16>, ClaimError> {
+        let me = tag(&self.me.salt);
+        let tags = self.claim_tags(nodes)?;
+        self.forget_ended(now);
+        let mut left: BTreeMap<u32, Claim> =
+            former.iter().filter_map(|n| self.own_claim(now, *n).ok()).map(|c| (c.node, c)).collect();
+        let kept: Vec<Option<Claim>> = tags.iter().map(|node| left.remove(node)).collect();
+        let new = kept.iter().filter(|k| k.is_none()).count();
+        if self.claims.of(me).count() + new > CLAIMS_OF_ONE_MAX || self.claims.held.len() + new > CLAIMS_MAX {
+            return Err(ClaimError::Full);
+        }
+        self.spend_claims(now, tags.len() + left.len())?;
+        left.into_values().for_each(|old| self.end_claim(now, old));
+        let numbers = tags.into_iter().zip(kept).map(|(node, kept)| {
+            let (number, made) = match kept {
+                Some(old) => (old.number, self.later_than(now, &old)),
+                None => (self.claims.number(me), self.now_version(now)),
+            };
+            let nothing = Claim { by: me, number, node, made, lasts: 0, cpus: 0, mem: 0, gpus: 0 };
+            self.keep_claim(now, None, coded(nothing, amounts, lasts));
+            number
+        });
+        Ok(numbers.collect())
+    }
+
+    fn claim_tags(&self, nodes: &[NodeId]) -> Result<Vec<u32>, ClaimError> {
+        let tags = nodes.iter().map(|id| {
+            let m = self.members.handle(id.nid()).map(|h| self.members.at(h)).filter(|m| m.record().id == *id);
+            m.map(super::members::Member::tag).ok_or(ClaimError::NoSuchNode)
+        });
+        tags.collect()
+    }
+
     /// Takes a claim of this node back.
     ///
     /// # Errors
@@ -145,9 +172,13 @@ impl Engine {
     pub fn cancel_claim(&mut self, now: Instant, number: u16) -> Result<(), ClaimError> {
         let old = self.own_claim(now, number)?;
         self.spend_claims(now, 1)?;
+        self.end_claim(now, old);
+        Ok(())
+    }
+
+    fn end_claim(&mut self, now: Instant, old: Claim) {
         let made = self.later_than(now, &old);
         self.keep_claim(now, None, Claim { made, lasts: old.left(made), cpus: 0, mem: 0, gpus: 0, ..old });
-        Ok(())
     }
 
     fn own_claim(&self, now: Instant, number: u16) -> Result<Claim, ClaimError> {

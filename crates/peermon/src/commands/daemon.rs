@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// How often to measure and publish, such as 1s or 500ms; the same on all nodes
     #[arg(long, value_name = "TIME")]
     period: Option<String>,
+    /// Ask for real-time priority and locked memory, where permitted: auto or off
+    #[arg(long, value_name = "auto|off")]
+    realtime: Option<String>,
     /// Publish the values of a recorded machine instead of this one's, labelled as such: a built-in trace or a file
     #[arg(long, value_name = "TRACE")]
     replay: Option<String>,
@@ -169,6 +172,7 @@ fn overrides(args: &Args, place: &Place) -> Result<Overrides, Failure> {
         ("name", &args.name),
         ("api.http", &args.http),
         ("period", &args.period),
+        ("realtime", &args.realtime),
         ("log.level", &args.log),
         ("log.format", &args.log_format),
     ];

@@ -115,7 +115,7 @@ fn table(answer: &SeriesAnswer, args: &Args, output: &mut Output<'_>) -> Result<
             value((count > 0).then(|| sum / f64::from(count))),
             value(known().reduce(f64::max)),
             value(s.values.last().copied().flatten()),
-            Cell::new(chart(s)).styled(Style::new().cyan()),
+            Cell::new(chart(s).trim_end()).styled(Style::new().cyan()),
         ]);
     }
     table.print(output.out, output.screen)?;

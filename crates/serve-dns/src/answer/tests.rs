@@ -29,6 +29,7 @@ fn view(name: &str, id: u8, state: State, addresses: &[&str]) -> NodeView {
         period_seconds: 1.0,
         facts: [("cpu.threads".to_string(), FactValue::Number(8.0))].into(),
         vitals: [("load.1".to_string(), 0.25), ("mem.available".to_string(), 4e9)].into(),
+        avoided: None,
         notices: vec![],
         this: id == 1,
         zone: String::new(),

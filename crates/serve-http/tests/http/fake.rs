@@ -314,7 +314,7 @@ impl Local for Fake {
         let failed =
             CollectorReport { collector: "disk", duration: Duration::from_millis(2), failure: Some("no such file".into()) };
         let well = CollectorReport { collector: "cpu", duration: Duration::from_micros(100), failure: None };
-        Some((Arc::new(Samples { list, reports: vec![well, failed] }), Duration::from_millis(250)))
+        Some((Arc::new(Samples { list, reports: vec![well, failed], ..Samples::default() }), Duration::from_millis(250)))
     }
 
     fn catalogue(&self) -> &Catalogue {

@@ -4,12 +4,15 @@ use super::job::Job;
 use super::machine::Machine;
 use super::told::{Told, id, table};
 use crate::Rng;
-use peermon_model::{Instant, Snapshot};
-use peermon_placement::{By, Claimed, Claims, Query, Requirements, Sight};
+use peermon_model::{Amounts, ClaimEntry, Instant, Snapshot};
+use peermon_placement::{By, Claimed, Claims, Query, Requirements, Sight, crowd};
+use std::time::Duration;
 
 /// How a claim counts less and less.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Decay {
+    /// As the daemon has it: the ranking sees the table's claims.
+    Daemon,
     /// Whole until its end.
     Step,
     /// By equal steps.
@@ -32,7 +35,7 @@ impl Decay {
             return 0.0;
         }
         match self {
-            Decay::Step => 1.0,
+            Decay::Daemon | Decay::Step => 1.0,
             Decay::Linear => 1.0 - age / CLAIM_SECONDS,
             Decay::Exponential(seconds) => (-age / seconds).exp(),
             Decay::Shown(seconds) => f64::from(u8::from(shown < seconds)),
@@ -54,6 +57,8 @@ pub enum Chooser {
         claims: Option<Decay>,
         /// What the job needs is told (`--cpus`, `--mem`): machines without it are taken only if no other is left.
         needs: bool,
+        /// Bids come before claims: all who choose at the same moment know of each other ([`peermon_placement::crowd`]).
+        bids: bool,
     },
     /// Knows how all machines are at this moment, and what the job needs.
     Oracle,
@@ -62,7 +67,7 @@ pub enum Chooser {
 impl Chooser {
     /// The ranking alone.
     pub const fn by(by: By) -> Chooser {
-        Chooser::Ranked { by, claims: None, needs: false }
+        Chooser::Ranked { by, claims: None, needs: false, bids: false }
     }
 }
 
@@ -70,10 +75,23 @@ impl Chooser {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     pub(crate) at: f64,
+    /// For how long, and until when it was not taken back.
+    pub(crate) lasts: f64,
+    pub(crate) until: f64,
+    /// Of which job.
+    pub(crate) job: usize,
+    pub(crate) number: u16,
     pub(crate) from: usize,
     pub(crate) on: usize,
-    pub(crate) cpus: f64,
-    pub(crate) mem: f64,
+    pub(crate) amounts: Amounts,
+}
+
+impl Claim {
+    /// Whether somebody at a machine knows of it.
+    fn known(&self, now: f64, at: usize, delay: f64) -> bool {
+        let delay = if self.from == at { 0.0 } else { delay };
+        self.at + delay <= now && now < (self.until + delay).min(self.at + self.lasts)
+    }
 }
 
 /// What a chooser can look at.
@@ -88,8 +106,8 @@ pub(crate) struct View<'a> {
 }
 
 impl Chooser {
-    /// The machines for a job, as many as it has processes.
-    pub(crate) fn choose(self, view: &View<'_>, job: &Job) -> Vec<usize> {
+    /// The machines for a job of this number, as many as it has processes.
+    pub(crate) fn choose(self, view: &View<'_>, number: usize, job: &Job) -> Vec<usize> {
         let (n, width) = (view.machines.len(), job.width());
         match self {
             Chooser::Random => fill(Vec::new(), n, width, job.seed),
@@ -99,28 +117,82 @@ impl Chooser {
                 costs.sort_by(|a, b| total(a).total_cmp(&total(b)));
                 costs.into_iter().take(width).map(|c| c.1).collect()
             }
-            Chooser::Ranked { by, claims, needs } => {
-                let table = table(view.told, job.from, view.now, view.row_delay);
-                let claimed = claims.map(|decay| claimed(view, job, &table, decay)).unwrap_or_default();
-                let sight = Sight::new(&table, table.taken).with_claims(&claimed);
-                let query = Query { n: width, by, ..Query::default() };
-                let wanted = |needs: bool| {
+            Chooser::Ranked { by, claims, needs, .. } => {
+                let mut table = table(view.told, job.from, view.now, view.row_delay);
+                if claims == Some(Decay::Daemon) {
+                    table.claims = view.entries(job.from);
+                }
+                let query = Query { n: width, by, together: width > 1, ..Query::default() };
+                let asks = |needs: bool| {
                     let amounts = Requirements { cpus: Some(job.threads as u32), mem: Some(job.memory), ..Default::default() };
                     let asked = if needs { amounts } else { Requirements::default() };
                     asked.compile(&table).expect("amounts alone are right")
                 };
-                let mut chosen = Vec::with_capacity(width);
-                for needs in [needs, false] {
-                    let ranking = sight.rank(&query, &wanted(needs), job.seed);
-                    for c in ranking.best {
-                        if chosen.len() < width && !chosen.contains(&c.index) {
-                            chosen.push(c.index);
+                let wanted = [asks(needs), asks(false)];
+                let rank = |claims: &Claims, width: usize, seed: u64| {
+                    let sight = Sight::new(&table, table.taken).with_claims(claims);
+                    let query = Query { n: width, together: width > 1, ..query };
+                    let mut chosen = Vec::with_capacity(width.min(n));
+                    for wanted in &wanted[usize::from(!needs)..] {
+                        for c in sight.rank(&query, wanted, seed).best {
+                            if chosen.len() < width && !chosen.contains(&c.index) {
+                                chosen.push(c.index);
+                            }
+                        }
+                        if chosen.len() >= width {
+                            break;
                         }
                     }
-                }
-                fill(chosen, n, width, job.seed)
+                    chosen
+                };
+                let (claimed, seed) = match claims {
+                    None => (Claims::default(), job.seed),
+                    Some(Decay::Daemon) if self.bids() => {
+                        let mine: Vec<u16> =
+                            view.claims.iter().filter(|c| c.job == number && c.until > view.now).map(|c| c.number).collect();
+                        let ids = |claims: &Claims, n: usize, seed: u64| {
+                            rank(claims, n, seed).into_iter().map(|i| table.nodes[i].record.id).collect()
+                        };
+                        let e = crowd::expect(&table, table.taken, &mine, job.seed, ids);
+                        (e.claims, e.seed)
+                    }
+                    Some(Decay::Daemon) => (Claims::of(&table, table.taken), job.seed),
+                    Some(decay) => (claimed(view, job, &table, decay), job.seed),
+                };
+                fill(rank(&claimed, width, seed), n, width, job.seed)
             }
         }
+    }
+
+    /// What a daemon claims of each machine for a job: what is told to be needed, or else one processor.
+    pub(crate) fn claims(self, job: &Job) -> Amounts {
+        match self {
+            Chooser::Ranked { needs: true, .. } => Amounts { cpus: job.threads, mem: job.memory, gpus: 0.0 },
+            _ => Amounts { cpus: 1.0, ..Amounts::default() },
+        }
+    }
+
+    /// Whether it makes a bid first.
+    pub(crate) fn bids(self) -> bool {
+        matches!(self, Chooser::Ranked { bids: true, claims: Some(_), .. })
+    }
+}
+
+impl View<'_> {
+    /// The claims that a machine knows of, as its table shows them.
+    fn entries(&self, at: usize) -> Vec<ClaimEntry> {
+        let known = self.claims.iter().filter(|c| c.known(self.now, at, self.claim_delay));
+        let entry = |c: &Claim| ClaimEntry {
+            by: Some(id(c.from)),
+            number: c.number,
+            node: id(c.on),
+            amounts: c.amounts,
+            age: Duration::from_secs_f64(self.now - c.at),
+            lasts: Duration::from_secs_f64(c.lasts),
+        };
+        let mut all: Vec<ClaimEntry> = known.map(entry).collect();
+        all.sort_by_key(|c| (c.by, c.number));
+        all
     }
 }
 
@@ -144,11 +216,11 @@ fn claimed(view: &View<'_>, job: &Job, table: &Snapshot, decay: Decay) -> Claims
     let mut all = Claims::default();
     for c in view.claims {
         let age = view.now - c.at;
-        let heard = c.from == job.from || age >= view.claim_delay;
+        let heard = c.known(view.now, job.from, view.claim_delay);
         let row_age = table.age(&table.nodes[c.on], now(view.now)).map_or(f64::INFINITY, |a| a.as_secs_f64());
         let weight = decay.weight(age, age - row_age);
         if heard && weight > 0.0 {
-            all.add(id(c.on), Claimed { cpus: c.cpus * weight, mem: c.mem * weight, gpus: 0.0 });
+            all.add(id(c.on), Claimed { cpus: c.amounts.cpus * weight, mem: c.amounts.mem * weight, gpus: 0.0 });
         }
     }
     all

@@ -24,6 +24,7 @@ use chooser::{Claim, View};
 use job::Job;
 use machine::{LOAD_SECONDS, Machine, Stir};
 use peermon_model::Instant;
+use peermon_placement::crowd;
 use told::{PERIOD, Told};
 
 /// How jobs come.
@@ -99,6 +100,7 @@ const MEMORY: (f64, f64) = (8e9, 512e9);
 #[derive(Clone, Copy)]
 enum Step {
     Job(usize),
+    Settle(usize),
     Grow(usize, usize),
     End(usize, u32),
     Stir(usize, Stir),
@@ -115,6 +117,8 @@ struct World<'a> {
     /// Processes of each job that still run.
     running: Vec<usize>,
     claims: Vec<Claim>,
+    /// The number of the latest one.
+    claimed: u16,
     queue: Queue<Step>,
     outcome: Outcome,
     left: usize,
@@ -152,7 +156,19 @@ impl<'a> World<'a> {
         jobs.iter().enumerate().for_each(|(i, j)| queue.push(instant(j.at), Step::Job(i)));
         let running = vec![0; jobs.len()];
         let left = jobs.len();
-        World { scenario, chooser, machines, told, jobs, running, claims: Vec::new(), queue, outcome: Outcome::default(), left }
+        World {
+            scenario,
+            chooser,
+            machines,
+            told,
+            jobs,
+            running,
+            claims: Vec::new(),
+            claimed: 0,
+            queue,
+            outcome: Outcome::default(),
+            left,
+        }
     }
 
     fn run(mut self) -> Outcome {
@@ -171,7 +187,11 @@ impl<'a> World<'a> {
 
     fn step(&mut self, now: f64, step: Step) {
         match step {
-            Step::Job(job) => self.place(now, job),
+            Step::Job(job) if self.chooser.bids() => {
+                self.choose(now, job, crowd::BID.as_secs_f64());
+                self.queue.push(instant(now + crowd::WAIT.as_secs_f64()), Step::Settle(job));
+            }
+            Step::Job(job) | Step::Settle(job) => self.place(now, job),
             Step::Grow(i, job) => {
                 if let Some(next) = self.machines[i].grow(now, job) {
                     self.queue.push(instant(next), Step::Grow(i, job));
@@ -206,9 +226,10 @@ impl<'a> World<'a> {
         }
     }
 
-    fn place(&mut self, now: f64, number: usize) {
+    /// Chooses for a job, and claims or bids instead of what was bid before.
+    fn choose(&mut self, now: f64, number: usize, lasts: f64) -> Vec<usize> {
         let job = self.jobs[number];
-        self.claims.retain(|c| now - c.at < CLAIM_SECONDS);
+        self.claims.retain(|c| now - c.at < c.lasts && now - c.until < self.scenario.claim_delay);
         let view = View {
             now,
             machines: &self.machines,
@@ -217,14 +238,34 @@ impl<'a> World<'a> {
             row_delay: self.scenario.row_delay,
             claim_delay: self.scenario.claim_delay,
         };
-        let chosen = self.chooser.choose(&view, &job);
+        let chosen = self.chooser.choose(&view, number, &job);
+        let amounts = self.chooser.claims(&job);
+        self.claims.iter_mut().filter(|c| c.job == number).for_each(|c| c.until = now);
+        for on in &chosen {
+            self.claimed = self.claimed.wrapping_add(1);
+            self.claims.push(Claim {
+                at: now,
+                lasts,
+                until: f64::INFINITY,
+                job: number,
+                number: self.claimed,
+                from: job.from,
+                on: *on,
+                amounts,
+            });
+        }
+        chosen
+    }
+
+    fn place(&mut self, now: f64, number: usize) {
+        let chosen = self.choose(now, number, CLAIM_SECONDS);
+        let job = self.jobs[number];
         self.running[number] = chosen.len();
         self.outcome.placed(self.scenario, number, &chosen);
         for on in chosen {
             self.machines[on].start(now, number, &job);
             // It takes memory from now on.
             self.queue.push(instant(now + 0.1), Step::Grow(on, number));
-            self.claims.push(Claim { at: now, from: job.from, on, cpus: job.threads, mem: job.memory });
             self.plan_end(on);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{cluster, counter, ms, s};
 use peermon_model::{Amounts, Instant, NodeId, Snapshot};
-use peermon_placement::{Claims, Query, Requirements, Sight, rank};
+use peermon_placement::{Claims, Query, Requirements, Sight, crowd, rank};
 use peermon_sim::{Rng, World};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,6 +69,51 @@ fn fifty_choosers_spread() {
     for loss in [0.0, 0.05] {
         let (without, with) = check(loss, s(1), 4);
         assert!(with[0] * 2 <= without[0], "{without:?} {with:?}");
+    }
+}
+
+/// Each host chooses one node, all at the same instant, as the daemon does it: by a bid first. How many jobs each node that was chosen
+/// has, the most first.
+fn bidders(world: &mut World) -> Vec<usize> {
+    let n = world.hosts.len();
+    let mut rng = Rng::new(9);
+    let mut jobs = BTreeMap::<NodeId, usize>::new();
+    let mut bids = vec![Vec::new(); n];
+    for settle in [false, true] {
+        for (i, bid) in bids.iter_mut().enumerate() {
+            let (snapshot, now) = table(world, i);
+            let any = Requirements::default().compile(&snapshot).expect("nothing is asked for");
+            let choose = |claims: &Claims, n: usize, seed: u64| -> Vec<NodeId> {
+                let sight = Sight::new(&snapshot, now).with_claims(claims);
+                let best = sight.rank(&Query { n, ..Query::default() }, &any, seed).best;
+                best.iter().map(|c| snapshot.nodes[c.index].record.id).collect()
+            };
+            let found = crowd::expect(&snapshot, now, bid, rng.bits(), choose);
+            let node = choose(&found.claims, 1, found.seed);
+            if settle {
+                *jobs.entry(node[0]).or_default() += 1;
+            }
+            let lasts = if settle { s(60) } else { crowd::BID };
+            let former = std::mem::take(bid);
+            let made = world.act(i, |n, now| n.replace_claims(now, &former, &node, &JOB, lasts));
+            *bid = made.expect("it runs").expect("a claim");
+        }
+        world.run_for(crowd::WAIT);
+    }
+    let mut jobs: Vec<usize> = jobs.into_values().collect();
+    jobs.sort_unstable_by(|a, b| b.cmp(a));
+    jobs
+}
+
+#[test]
+fn fifty_who_choose_at_one_instant_spread_by_bids() {
+    for (loss, nodes_least, most) in [(0.0, 48, 2), (0.05, 40, 3)] {
+        let mut world = cluster(11, 50);
+        world.network.common.loss = loss;
+        world.run_for(s(30));
+        let jobs = bidders(&mut world);
+        println!("loss {loss:.2}: {} on one at most, {} nodes used", jobs[0], jobs.len());
+        assert!(jobs[0] <= most && jobs.len() >= nodes_least, "{jobs:?}");
     }
 }
 

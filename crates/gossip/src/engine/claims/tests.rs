@@ -152,6 +152,31 @@ fn a_claim_is_everywhere_at_once_and_gone_when_cancelled_or_over() {
 }
 
 #[test]
+fn claims_take_the_place_of_others() {
+    let mut scene = Scene::new(8);
+    let (now, ids) = (scene.now, [3, 4, 5, 6].map(|i| scene.id(i)));
+    let (few, more) = (Amounts { cpus: 1.0, ..Amounts::default() }, Amounts { cpus: 2.0, ..Amounts::default() });
+    let bid = scene.at(2).claim(now, &ids[..3], &few, Duration::from_millis(500)).expect("claims");
+    scene.until(s(1), "the first", |w| w.all_see(3));
+    let now = scene.now;
+    let settled = scene.at(2).replace_claims(now, &bid, &[ids[3], ids[1]], &more, s(60)).expect("others");
+    assert_eq!(settled[1], bid[1], "of the same node it is the same claim");
+    assert!(!bid.contains(&settled[0]));
+    scene.until(s(1), "the others", |w| w.all_see(2));
+    for claims in scene.seen() {
+        let found = |number: u16| claims.iter().find(|c| c.number == number).map(|c| (c.node, c.amounts, c.lasts));
+        assert_eq!(found(settled[0]), Some((ids[3], more, s(60))));
+        assert_eq!(found(settled[1]), Some((ids[1], more, s(60))));
+    }
+    // What is wrong changes nothing; claims that are over are no matter.
+    let now = scene.now;
+    assert_eq!(scene.at(2).replace_claims(now, &settled, &[NodeId([7; 32])], &few, s(9)), Err(ClaimError::NoSuchNode));
+    assert!(scene.all_see(2));
+    scene.at(2).replace_claims(now, &[bid[0], bid[2]], &[ids[0]], &few, s(9)).expect("another");
+    scene.until(s(1), "three", |w| w.all_see(3));
+}
+
+#[test]
 fn each_link_is_told_once() {
     let mut scene = Scene::new(12);
     let sent = |w: &Scene| w.engines.iter().flatten().map(|e| e.counters().claims_sent).sum::<u64>();
