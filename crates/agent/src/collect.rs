@@ -146,10 +146,7 @@ pub(crate) fn source(config: &Config) -> Result<Box<dyn Source>, SourceError> {
             };
             let custom = config.vitals.iter().filter_map(custom).collect::<Result<_, _>>()?;
             let without = config.without_collectors.clone();
-            Ok(Box::new(Runner::new(
-                &Root::host(),
-                peermon_collector::Config { custom, without, ..peermon_collector::Config::default() },
-            )?))
+            Ok(Box::new(Runner::new(&Root::host(), peermon_collector::Config { custom, without, processes: config.processes })?))
         }
         ValueSource::Replay { trace, from } => {
             let replay = match Replay::builtin(trace) {

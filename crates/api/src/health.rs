@@ -84,6 +84,9 @@ pub struct PeerHealthView {
     pub history: String,
     /// Round-trip time of the last probe that was answered, in seconds.
     pub rtt_seconds: Option<f64>,
+    /// What the last fetch over TCP failed with, in words; null if it worked, or if its API cannot be reached from other machines.
+    #[serde(default)]
+    pub fetch: Option<String>,
     /// Share of the time since it is known in which it was viable.
     pub viable_share: f64,
     /// Whether it sees this node as viable; null if it has not said so lately.

@@ -10,6 +10,7 @@ mod health;
 mod live;
 mod series;
 mod types;
+mod usage;
 mod view;
 
 pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
@@ -18,6 +19,7 @@ pub use health::{HealthAnswer, PeerHealthView, ProbeView, ReasonView, Visibility
 pub use live::{Live, LiveNode, LiveQuery, LiveReader, LiveRow};
 pub use series::{Fold, Series, SeriesAnswer, SeriesQuery};
 pub use types::*;
+pub use usage::{GpuUseView, ProcessView, UsageAnswer, UserView};
 pub use view::{listed, one, selected, zones};
 
 use peermon_model::{Catalogue, Samples};
@@ -35,6 +37,10 @@ pub trait Service: Send + Sync {
     /// What probes found: of this node, and how its peers answer it. Who only shows a table probes nothing.
     fn health(&self) -> Result<HealthAnswer, Error> {
         Err(Error::Unavailable("what answers here only shows a table and probes nothing; ask a daemon".into()))
+    }
+    /// The processes and users that use most of this node's machine. Who only shows a table knows none.
+    fn usage(&self) -> Result<UsageAnswer, Error> {
+        Err(Error::Unavailable("what answers here only shows a table and has no processes; ask a daemon".into()))
     }
     /// All zones, the one of the node that answers first, then by name.
     fn zones(&self) -> Result<Vec<ZoneView>, Error>;

@@ -288,6 +288,10 @@ impl Service for Client {
         self.get("/api/v1/health")
     }
 
+    fn usage(&self) -> Result<UsageAnswer, Error> {
+        self.get("/api/v1/usage")
+    }
+
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {
         self.get("/api/v1/claims")
     }

@@ -45,6 +45,8 @@ pub struct PeerView {
     pub rtt: Option<Duration>,
     /// Share of the time since it is known in which it was viable.
     pub viable_share: f64,
+    /// What the last fetch over TCP failed with.
+    pub fetch: Option<Why>,
     /// What it thinks of this node, if it has said so lately.
     pub sees_me: Option<bool>,
 }
@@ -206,7 +208,12 @@ impl Peers {
     pub fn fetched(&mut self, now: Instant, id: &NodeId, failed: Option<Why>) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.fetch = failed;
-        peer.count(now, if failed.is_some() { Outcome::Failed } else { Outcome::Good });
+        match failed {
+            None => peer.count(now, Outcome::Good),
+            Some(Why::Connect | Why::Data) => peer.count(now, Outcome::Failed),
+            // what fails here is no fault of the peer's: the self-probes tell of it
+            Some(_) => {}
+        }
     }
 
     /// What this node thinks of a peer.
@@ -224,6 +231,7 @@ impl Peers {
             since: p.since,
             history: p.history,
             rtt: p.rtt,
+            fetch: p.fetch,
             viable_share: if known > 0.0 { viable.as_secs_f64() / known } else { 0.0 },
             sees_me: p.sees_me.filter(|(_, at)| now.since(*at) <= self.believed()).map(|(viable, _)| viable),
         })
@@ -292,7 +300,7 @@ impl Peer {
         let h = &self.history;
         let failed_last = h.last() == Some(Outcome::Failed);
         let settled = h.good_run() >= GOOD_RUN.min(h.len());
-        let opinion = if let (Some(why), false) = (self.fetch, settled) {
+        let opinion = if let (Some(why @ (Why::Connect | Why::Data)), false) = (self.fetch, settled) {
             Opinion::Avoided(why)
         } else if failed_last {
             Opinion::Avoided(if self.loses { Why::Loss } else { Why::Missed })
@@ -406,6 +414,8 @@ mod tests {
         p.fetched(at(1_000), &id(1), Some(Why::Connect));
         p.exchanged(at(1_500), &id(1), 10, 0);
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Connect), "one good exchange does not settle it");
+        p.fetched(at(1_600), &id(1), Some(Why::Resolve));
+        assert_eq!(p.view(at(1_600), &id(1)).expect("a peer").history.len(), 2, "that is nobody else's fault");
         p.fetched(at(2_000), &id(1), None);
         assert_ne!(p.opinion(&id(1)), Opinion::Avoided(Why::Connect));
     }

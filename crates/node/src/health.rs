@@ -151,18 +151,19 @@ impl Node {
     /// What most others think of this node, or it of most others: if few exchanges work, something is wrong here.
     fn as_peers_see_it(&self, now: Instant) -> ProbeResult {
         let few = |(viable, all): (usize, usize)| all >= OPINIONS_MIN && viable * 2 < all;
-        let words = if few(self.health.peers.seen_by(now)) {
-            "most other nodes get no answers from it"
+        let (words, severity) = if few(self.health.peers.seen_by(now)) {
+            ("most other nodes get no answers from it", Severity::Avoid)
         } else if few(self.health.peers.sees()) {
-            "it gets no answers from most other nodes"
+            // who is cut off with it has nobody else to ask
+            ("it gets no answers from most other nodes", Severity::Weak)
         } else {
-            ""
+            ("", Severity::Weak)
         };
         ProbeResult {
             probe: PEERS,
             instance: None,
             outcome: if words.is_empty() { Outcome::Good } else { Outcome::Failed },
-            severity: Severity::Avoid,
+            severity,
             took: Duration::ZERO,
             words: words.into(),
         }

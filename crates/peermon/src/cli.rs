@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn commands_that_print_data_have_json() {
         let names =
-            ["nodes", "top", "groups", "show", "series", "best", "status", "zones", "health", "events", "invite", "claims"];
+            ["nodes", "top", "groups", "show", "series", "best", "status", "zones", "health", "ps", "events", "invite", "claims"];
         for name in names {
             let all = Cli::command();
             let command = all.find_subcommand(name).expect(name);

@@ -307,6 +307,7 @@ impl Service for Fake {
             seconds: 9.0,
             history: history.into(),
             rtt_seconds: Some(0.000_3),
+            fetch: None,
             viable_share: 0.98,
             sees_me: Some(true),
         };
@@ -321,6 +322,28 @@ impl Service for Fake {
             sees: Visibility { viable: 1, of: 2 },
             seen_by: Visibility { viable: 2, of: 2 },
             peers: vec![peer("near-2", true, "........"), peer("node-3", false, "........x")],
+        })
+    }
+
+    fn usage(&self) -> Result<UsageAnswer, Error> {
+        let process = |pid, cpus, command: &str| ProcessView {
+            pid,
+            user: Some("ada".into()),
+            command: Some(command.into()),
+            cpus,
+            mem: 3 << 30,
+            read: Some(0.0),
+            written: Some(12e6),
+            age_seconds: 2.0,
+        };
+        let user = UserView { user: "ada".into(), processes: 2, cpus: 3.5, mem: 6 << 30, read: 0.0, written: 24e6 };
+        let gpu = GpuUseView { gpu: 0, pid: 4711, user: None, command: None, mem: Some(2 << 30) };
+        Ok(UsageAnswer {
+            name: "here-1".into(),
+            processes: vec![process(4711, Some(3.5), "solver"), process(12, None, "less")],
+            users: vec![user],
+            gpus: vec![gpu],
+            watched: 90,
         })
     }
 

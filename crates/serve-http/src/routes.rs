@@ -15,7 +15,7 @@ use axum::routing::get;
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, HealthAnswer,
     Invitation, JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
-    SeriesQuery, Status, ZoneView,
+    SeriesQuery, Status, UsageAnswer, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -150,6 +150,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(best, choose))
         .routes(routes!(claims, claim))
         .routes(routes!(health))
+        .routes(routes!(usage))
         .routes(routes!(cancel_claim))
         .routes(routes!(zones))
         .routes(routes!(series))
@@ -397,6 +398,14 @@ async fn choose(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) 
         Error::BadRequest(format!("the body is not a choice: {e}; it is JSON such as {example}"))
     })?;
     app.json(move |s| s.choose(&request)).await
+}
+
+/// The processes and users that use most of this node's machine.
+#[utoipa::path(get, path = "/api/v1/usage", responses(
+    (status = 200, description = "Processes, users and what they hold of GPUs", body = UsageAnswer),
+))]
+async fn usage(State(app): Shared) -> Answer {
+    app.json(|s| s.usage()).await
 }
 
 /// What probes found: of this node, and how its peers answer it.

@@ -33,7 +33,7 @@ fn oracle_then_claims_then_both_then_random() {
     assert!(oracle.done.len() > 500 && oracle.done.len() == random.done.len());
     assert!(oracle.done.iter().all(|d| d.slow_down > 0.999), "nobody is faster than on an empty machine");
     slower(None, &oracle, &claims, 1.0);
-    slower(None, &claims, &both, 1.005);
+    slower(None, &claims, &both, 1.0);
     for kind in Kind::ALL {
         slower(Some(kind), &oracle, &both, 1.0);
     }
@@ -68,7 +68,8 @@ fn a_crowd_spreads_by_lot_and_by_claims_better() {
     }
     let [with, without] = [CLAIMS, Chooser::by(By::Both)].map(|c| bursts(2.0, c));
     slower(Some(Kind::Parallel), &with, &without, 1.2);
-    assert!(with.most_on_one(Kind::Cpu) <= without.most_on_one(Kind::Cpu));
+    let [with, without] = [with, without].map(|o| o.most_on_one(Kind::Cpu));
+    assert!(with <= without, "{with} {without}");
 }
 
 #[test]

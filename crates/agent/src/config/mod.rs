@@ -63,6 +63,8 @@ pub struct Config {
     pub without_collectors: Vec<String>,
     /// Ask for real-time priority and locked memory.
     pub realtime: bool,
+    /// What is told of single processes.
+    pub processes: peermon_collector::ProcessPrivacy,
     /// Self-probes.
     pub probes: ProbesConfig,
     /// Node to node.
@@ -232,6 +234,7 @@ impl Config {
             source: ValueSource::Host,
             without_collectors: Vec::new(),
             realtime: false,
+            processes: peermon_collector::ProcessPrivacy::default(),
             probes: ProbesConfig { without: Vec::new(), write: crate::run::probes::usual_places() },
             gossip: Gossip {
                 listen: vec![(Ipv4Addr::UNSPECIFIED, GOSSIP_PORT).into(), (Ipv6Addr::UNSPECIFIED, GOSSIP_PORT).into()],

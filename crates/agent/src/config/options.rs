@@ -2,6 +2,7 @@
 
 use super::input::{Input, show_duration, show_size};
 use super::{Config, LogFormat, LogLevel, Seed, ValueSource, tables};
+use peermon_collector::ProcessPrivacy;
 use peermon_model::{AllowList, Quantiser, limits};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -217,6 +218,29 @@ pub static OPTIONS: &[Opt] = &[
                 "auto" => true,
                 "off" => false,
                 other => return Err(format!("{other:?} is neither \"auto\" nor \"off\"")),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "processes",
+        help: "What `peermon ps` and `/api/v1/usage` of this node tell of single processes: \"names\" of programs and users, \"numbers\"\n\
+               only, or nothing at all, \"off\". No other node is told of any.",
+        reloads: true,
+        example: None,
+        show: |c| {
+            quoted(match c.processes {
+                ProcessPrivacy::Names => "names",
+                ProcessPrivacy::Numbers => "numbers",
+                ProcessPrivacy::Off => "off",
+            })
+        },
+        put: |c, i| {
+            c.processes = match i.text()? {
+                "names" => ProcessPrivacy::Names,
+                "numbers" => ProcessPrivacy::Numbers,
+                "off" => ProcessPrivacy::Off,
+                other => return Err(format!("{other:?} is none of \"names\", \"numbers\" and \"off\"")),
             };
             Ok(())
         },

@@ -145,6 +145,7 @@ impl Loop {
                 seconds: (now - p.since).as_secs_f64(),
                 history: p.history.to_string(),
                 rtt_seconds: p.rtt.map(|r| r.as_secs_f64()),
+                fetch: p.fetch.map(|why| why.to_string()),
                 viable_share: p.viable_share,
                 sees_me: p.sees_me,
             })

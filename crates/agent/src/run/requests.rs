@@ -185,7 +185,10 @@ impl Loop {
             self.config.notices.clone_from(&new.notices);
             self.show_notices(now);
         }
-        if new.vitals != self.config.vitals || new.without_collectors != self.config.without_collectors {
+        if new.vitals != self.config.vitals
+            || new.without_collectors != self.config.without_collectors
+            || new.processes != self.config.processes
+        {
             self.collect_anew(&new)?;
             self.node.handle_custom(now, new.vitals.iter().map(|v| v.published.clone()).collect());
         }
@@ -198,6 +201,7 @@ impl Loop {
         self.config.gossip.allow = new.gossip.allow;
         self.config.vitals = new.vitals;
         self.config.without_collectors = new.without_collectors;
+        self.config.processes = new.processes;
         self.config.join = new.join;
         self.config.labels = new.labels;
         self.config.log.level = new.log.level;

@@ -13,7 +13,7 @@ use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer, Invitation,
     JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
-    SeriesQuery, Service, Status, ZoneView,
+    SeriesQuery, Service, Status, UsageAnswer, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -64,6 +64,15 @@ impl Service for Answers {
 
     fn health(&self) -> Result<HealthAnswer, Error> {
         self.ask(Letter::Health)
+    }
+
+    fn usage(&self) -> Result<UsageAnswer, Error> {
+        let latest = self.0.samples.load_full();
+        let name = self.0.health.load().name.clone();
+        Ok(latest.map_or_else(UsageAnswer::default, |latest| {
+            let since = (clock::now() - latest.1).as_secs_f64();
+            UsageAnswer::of(name, latest.0.usage.as_deref(), latest.0.gpu_usage.as_deref(), since)
+        }))
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {

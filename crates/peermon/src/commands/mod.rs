@@ -16,6 +16,7 @@ mod join;
 mod key;
 mod man;
 mod nodes;
+mod ps;
 mod run;
 mod series;
 mod show;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Hostfile(Box<hostfile::Args>),
     Claims(claims::Args),
     Health(health::Args),
+    Ps(ps::Args),
     Dns(dns::Args),
     Status(status::Args),
     Zones(zones::Args),
@@ -74,6 +76,7 @@ impl Command {
             Command::Run(args) => run::run(&args, &connect(place)?, output),
             Command::Hostfile(args) => hostfile::run(&args, &connect(place)?, output),
             Command::Best(args) => best::run(&args, &connect(place)?, output),
+            Command::Ps(args) => ps::run(&args, &connect(place)?, output),
             Command::Health(args) => health::run(&args, &connect(place)?, output),
             Command::Claims(args) => claims::run(&args, &connect(place)?, output),
             Command::Dns(args) => dns::run(&args, &connect(place)?, output),

