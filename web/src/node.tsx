@@ -10,6 +10,7 @@ import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
 import * as u from "./units";
+import { Usage } from "./usage";
 
 /** Stretches of time to look at: seconds, and points asked for at most. */
 const STRETCHES: [string, number, number][] = [
@@ -75,6 +76,7 @@ function Page({ node }: { node: Node }) {
       </div>
       <Health node={node} />
       <Charts node={node} />
+      {view.this && <Usage />}
       <div class="columns-2">
         <Facts node={node} />
         <div>
@@ -82,6 +84,7 @@ function Page({ node }: { node: Node }) {
           <section class="panel" aria-label="Commands">
             <h2>On the command line</h2>
             <Command text={`peermon show ${quoted(view.name)}`} what="that shows this node" />
+            {view.this && <Command text="peermon ps" what="that tells who uses it" />}
             <Command text={`peermon series ${quoted(view.name)} --last 10m`} what="that tells what it did" />
             <Command text={`ssh ${quoted(view.name)}`} what="that logs in here" />
           </section>
