@@ -105,6 +105,7 @@ await step("node: charts filled at open, hover and zoom shared, facts, health in
   await page.getByRole("img", { name: /^\d+ of \d+ good/ }).first().waitFor();
   await go("#/node/here-1");
   await page.locator(".probes summary", { hasText: /self-probes.*4 of 4 peers are viable/ }).waitFor();
+  await page.locator(".usage tbody tr").first().waitFor();
   await go("#/node/nobody");
   await page.getByText("There is no such node").waitFor();
 });

@@ -161,15 +161,6 @@ impl Service for Fake {
         Ok(BestAnswer { best: best.collect(), left_out, nodes, per_node: query.select.as_ref().map(|_| 2), claims: vec![] })
     }
 
-    fn health(&self) -> Result<HealthAnswer, Error> {
-        let reason = ReasonView { probe: "fork".into(), text: "no process can be started".into(), ..ReasonView::default() };
-        let probe =
-            ProbeView { probe: "fork".into(), history: "..x".into(), reason: Some(reason.clone()), ..ProbeView::default() };
-        let peer = PeerHealthView { name: "beta".into(), viable: Some(true), history: "..".into(), ..PeerHealthView::default() };
-        let (probes, peers) = (vec![probe], vec![peer]);
-        Ok(HealthAnswer { name: "alpha".into(), reasons: vec![reason], probes, peers, ..HealthAnswer::default() })
-    }
-
     fn series(&self, q: &SeriesQuery) -> Result<SeriesAnswer, Error> {
         // what came over the wire shows in the answer
         let values = vec![Some(0.25), None, Some(q.seconds)];

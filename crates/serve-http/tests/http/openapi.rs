@@ -11,7 +11,6 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/live", ""),
     ("post", "/api/v1/invite", "/api/v1/invite"),
     ("post", "/api/v1/join", "/api/v1/join"),
-    ("get", "/api/v1/health", "/api/v1/health"),
     ("get", "/api/v1/keys", "/api/v1/keys"),
     ("post", "/api/v1/keys/rotate", "/api/v1/keys/rotate"),
     ("post", "/api/v1/announce", "/api/v1/announce"),
