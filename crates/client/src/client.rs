@@ -4,7 +4,7 @@ use crate::{events, limits};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer,
     Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status,
-    ZoneView,
+    UsageAnswer, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
