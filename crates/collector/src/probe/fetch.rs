@@ -17,13 +17,6 @@ const ANSWER: &[u8] = b"HTTP/1.";
 /// The step at which it failed.
 pub fn fetch(name: &str, to: SocketAddr) -> Result<Duration, Why> {
     let begun = Instant::now();
-    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-    // a name that is nowhere is no fault: not every node's label is one; no answer is
-    if let Err(e) = getaddrinfo(Some(name), None, Some(hints))
-        && matches!(e.kind(), LookupErrorKind::Again)
-    {
-        return Err(Why::Resolve);
-    }
     let mut stream = TcpStream::connect_timeout(&to, WAIT).map_err(|e| match rustix::io::Errno::from_io_error(&e) {
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOBUFS) => Why::Socket,
         _ => Why::Connect,
@@ -37,7 +30,16 @@ pub fn fetch(name: &str, to: SocketAddr) -> Result<Duration, Why> {
     stream.write_all(request.as_bytes()).map_err(data)?;
     let mut answer = [0; ANSWER.len()];
     stream.read_exact(&mut answer).map_err(data)?;
-    if answer == ANSWER { Ok(begun.elapsed()) } else { Err(Why::Data) }
+    if answer != ANSWER {
+        return Err(Why::Data);
+    }
+    let took = begun.elapsed();
+    // Last, as it may take longest. A name that is nowhere is no fault: not every node's label is one; no answer is.
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    match getaddrinfo(Some(name), None, Some(hints)) {
+        Err(e) if matches!(e.kind(), LookupErrorKind::Again) => Err(Why::Resolve),
+        _ => Ok(took),
+    }
 }
 
 #[cfg(test)]

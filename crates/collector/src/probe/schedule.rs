@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at what there is to try: mounts and name servers come and go.
 const LIST_EVERY: Duration = Duration::from_secs(2);
-/// Between two tries of a thing that fails, so that its end is seen soon.
+/// Between two tries of a thing that fails or has failed, so that its end is seen soon.
 const FAILING_EVERY: Duration = Duration::from_secs(1);
+/// Tries in a row that are made so after the last one that failed: as many good ones as `peermon-health` wants to see.
+const RECOVERY: u32 = 12;
 
 /// The thread that has things tried. It ends when this is dropped; tries that are stuck end when they return.
 #[derive(Debug)]
@@ -65,7 +67,8 @@ struct Thing {
     /// What has been said of the try under way, and when more must be said.
     said: Outcome,
     say: Instant,
-    fails: bool,
+    /// Tries that are still made sooner than usual.
+    soon: u32,
     /// A try has been good.
     worked: bool,
 }
@@ -135,7 +138,7 @@ impl Schedule {
                         begun: now,
                         said: Outcome::Good,
                         say: now,
-                        fails: false,
+                        soon: 0,
                         worked: false,
                     });
                 }
@@ -160,7 +163,7 @@ impl Schedule {
                 let took = now - thing.begun;
                 let outcome = if took >= thing.plan.fails { Outcome::Failed } else { Outcome::Late };
                 thing.said = outcome;
-                thing.fails = true;
+                thing.soon = RECOVERY;
                 // at the moment it fails, and then as often as it would have been tried
                 let again = if outcome == Outcome::Late { thing.begun + thing.plan.fails } else { now + thing.plan.every };
                 thing.say = again;
@@ -188,16 +191,17 @@ impl Schedule {
             // nothing to say, unless it took too long to find that out
             None if in_time == Outcome::Good => {
                 thing.due = now + thing.plan.every;
-                thing.fails = false;
+                thing.soon = thing.soon.saturating_sub(1);
                 return true;
             }
             None => (in_time, None),
             Some(t) if t.outcome >= in_time => (t.outcome, Some(t)),
             Some(_) => (in_time, None),
         };
-        thing.fails = outcome != Outcome::Good && !thing.is_unknown();
+        let failed = outcome != Outcome::Good && !thing.is_unknown();
+        thing.soon = if failed { RECOVERY } else { thing.soon.saturating_sub(1) };
         thing.worked |= outcome == Outcome::Good;
-        let every = if thing.fails { thing.plan.every.min(FAILING_EVERY) } else { thing.plan.every };
+        let every = if thing.soon > 0 { thing.plan.every.min(FAILING_EVERY) } else { thing.plan.every };
         // what was due at one moment stays together: one wake-up for all
         thing.due = (thing.begun + every).max(now + every / 2);
         let said = outcome == thing.said && outcome != Outcome::Good;
