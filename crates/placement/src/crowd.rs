@@ -2,7 +2,7 @@
 //!
 //! Nobody can know of a choice that is made now, so all who choose at once see the same idle nodes and take the same ones. Therefore
 //! whoever means to claim first makes a **bid**: claims that last no longer than [`BID`] of what it would take. After [`WAIT`] all bids
-//! made by then are known everywhere, and everybody puts them in one order, that of [`Turn`].
+//! made by then are known everywhere, and everybody puts them in one order, that of `Turn`.
 //! Then it supposes that each bidder before itself chooses as it would, one after another, and takes what is best after them
 //! ([`expect`]). The bids become claims, and nobody had to ask anybody.
 //!

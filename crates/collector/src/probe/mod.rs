@@ -1,6 +1,6 @@
 //! Self-probes: tries of what counters do not show, each in a file with its own pace.
 //!
-//! A try may take as long as it likes, or for ever: it runs on a thread of its own ([`pool`]), and whoever waits for it says meanwhile that
+//! A try may take as long as it likes, or for ever: it runs on a thread of its own (`pool.rs`), and whoever waits for it says meanwhile that
 //! it is late. What the tries add up to is `peermon-health`'s business.
 
 mod cpu;
