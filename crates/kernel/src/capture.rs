@@ -209,6 +209,16 @@ impl Capture {
         Ok(raw.iter().fold(0, |sum, n| sum.wrapping_add(*n)))
     }
 
+    /// The kernel's numbers of the programs, as `bpftool prog` shows them.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn program_ids(&self) -> Result<Vec<u32>, ReadError> {
+        let programs = self.parts.iter().flat_map(|p| p.programs());
+        let ids = programs.filter_map(|(name, _)| Some(self.bpf.program(name)?.info().map(|i| i.id()))).collect::<Result<_, _>>();
+        ids.map_err(|e| ReadError { map: "the programs", cause: whole(&e) })
+    }
+
     /// What each program has cost since it was loaded, while [`measure_costs`] or `sysctl kernel.bpf_stats_enabled=1` held.
     ///
     /// # Errors

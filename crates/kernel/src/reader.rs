@@ -181,6 +181,9 @@ mod tests {
         let mut none = Reader::reading(|| None::<Read>).expect("a thread");
         let mut dies = Reader::reading(|| Some((|_, _| panic!("a mistake made on purpose")) as Read)).expect("a thread");
         wait_until_ready(&dies);
+        // Telling of the panic may take longer than a round is waited for.
+        let told = std::iter::repeat_with(|| round(&mut dies, 1).1).find(|t| !t.contains("has not answered"));
+        assert!(told.as_ref().is_some_and(|t| t.contains("thread has ended")), "{told:?}");
         for second in 1..4 {
             assert_eq!(round(&mut none, second), (vec![], String::new()));
             assert!(round(&mut dies, second).1.contains("thread has ended"), "{second}");
