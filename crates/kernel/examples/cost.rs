@@ -72,7 +72,7 @@ fn measure(seconds: u32) -> Result<(), Box<dyn Error>> {
     reads.sort_by(f64::total_cmp);
     let median = reads[reads.len() / 2] * 1e6;
     println!("reading: median {median:.0} µs of processor time a period, {} samples", samples.len());
-    for s in samples.iter().filter(|s| s.instance.is_none() && s.attribute.prometheus.is_none()) {
+    for s in samples.iter().filter(|s| s.instance.is_none()) {
         println!("{:<24} {:.9}", s.name(), s.value);
     }
     Ok(())

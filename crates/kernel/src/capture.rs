@@ -331,7 +331,11 @@ mod tests {
         let hash = ring::digest::digest(&ring::digest::SHA256, &source);
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let kept = String::from_utf8(file("capture.o.source")).expect("a hash");
-        assert_eq!(kept.trim(), hex, "the source has changed: run crates/kernel/bpf/build.sh, which needs clang, and commit both");
+        assert_eq!(
+            kept.trim(),
+            hex,
+            "the source has changed: run crates/kernel/bpf/build.sh, which needs clang, and commit both"
+        );
         assert!(aya_takes(&file("capture.o")));
     }
 

@@ -110,7 +110,7 @@ mod tests {
         };
         let all = [
             raw(3, 5, 50, [7, 15, 6, 99]),
-            raw(3, 1, 9, [8, 77, 7, 14]),  // an event came after the epoch was counted up
+            raw(3, 1, 9, [8, 77, 7, 14]),   // an event came after the epoch was counted up
             raw(4, 2, 40, [5, 1000, 4, 1]), // nothing came in this one
         ];
         let got = Histogram::add_up(&all, 7);

@@ -116,7 +116,9 @@ impl Reader {
             }
         }
         let failure = match self.state {
-            State::Behind => format!("it has not answered within {} ms; it is asked again when it does", READ_TIME_MAX.as_millis()),
+            State::Behind => {
+                format!("it has not answered within {} ms; it is asked again when it does", READ_TIME_MAX.as_millis())
+            }
             State::Ended => "its thread has ended, which is a mistake in the program; please report what the log says".into(),
             State::Idle | State::Asked => return,
         };

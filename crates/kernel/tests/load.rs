@@ -70,7 +70,11 @@ fn tasks_wait_when_there_are_more_than_processors() {
     let busy = |ended: &AtomicBool| {
         thread::scope(|s| {
             for _ in 0..threads {
-                s.spawn(|| while !ended.load(Ordering::Relaxed) { std::hint::spin_loop() });
+                s.spawn(|| {
+                    while !ended.load(Ordering::Relaxed) {
+                        std::hint::spin_loop()
+                    }
+                });
             }
         });
     };
@@ -235,7 +239,12 @@ fn without_privilege_it_says_what_is_missing() {
     std::fs::copy(this, &copy).expect("/tmp takes files");
     let test = ["--exact", "without_privilege_it_says_what_is_missing", "--nocapture"];
     let open = Command::new("chmod").args(["-R", "a+rx"]).arg(&dir).status();
-    let done = Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).args(test).current_dir("/").output();
+    let done = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(test)
+        .current_dir("/")
+        .output();
     std::fs::remove_dir_all(&dir).ok();
     let done = match (open, done) {
         (Ok(_), Ok(done)) => done,
