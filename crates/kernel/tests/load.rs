@@ -72,7 +72,7 @@ fn tasks_wait_when_there_are_more_than_processors() {
             for _ in 0..threads {
                 s.spawn(|| {
                     while !ended.load(Ordering::Relaxed) {
-                        std::hint::spin_loop()
+                        std::hint::spin_loop();
                     }
                 });
             }
