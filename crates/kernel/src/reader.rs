@@ -27,6 +27,7 @@ pub struct Reader {
     /// Whether the programs are loaded. Until then, and for ever if they cannot be, nothing is asked.
     ready: Arc<AtomicBool>,
     state: State,
+    patience: Duration,
 }
 
 /// How this round stands.
@@ -86,7 +87,7 @@ impl Reader {
         };
         let builder = thread::Builder::new().name("peermon-kernel".into()).stack_size(STACK_BYTES);
         builder.spawn(work).map_err(LoadError::NoThread)?;
-        Ok(Reader { asks, answers, ready, state: State::Idle })
+        Ok(Reader { asks, answers, ready, state: State::Idle, patience: READ_TIME_MAX })
     }
 
     /// Asks for a round, which is read while the caller does something else.
@@ -104,7 +105,7 @@ impl Reader {
     /// Adds the round asked for to `round`. Says nothing where nothing is loaded: that was told.
     pub fn answer(&mut self, round: &mut Samples) {
         if self.state == State::Asked {
-            match self.answers.recv_timeout(READ_TIME_MAX) {
+            match self.answers.recv_timeout(self.patience) {
                 Ok(mut answer) => {
                     round.list.append(&mut answer.list);
                     let Answer { took, failure, .. } = answer;
@@ -117,12 +118,12 @@ impl Reader {
         }
         let failure = match self.state {
             State::Behind => {
-                format!("it has not answered within {} ms; it is asked again when it does", READ_TIME_MAX.as_millis())
+                format!("it has not answered within {} ms; it is asked again when it does", self.patience.as_millis())
             }
             State::Ended => "its thread has ended, which is a mistake in the program; please report what the log says".into(),
             State::Idle | State::Asked => return,
         };
-        round.reports.push(CollectorReport { collector: NAME, duration: READ_TIME_MAX, failure: Some(failure) });
+        round.reports.push(CollectorReport { collector: NAME, duration: self.patience, failure: Some(failure) });
     }
 }
 
@@ -131,6 +132,9 @@ mod tests {
     use super::*;
     use crate::attributes::RETRANSMITS;
     use std::sync::mpsc::channel;
+
+    /// How long an answer that must come is waited for, however slow the machine.
+    const LONG: Duration = Duration::from_secs(60);
 
     /// What a round holds: the values, and the failure.
     fn round(reader: &mut Reader, seconds: u64) -> (Vec<f64>, String) {
@@ -166,12 +170,15 @@ mod tests {
         assert_eq!(round(&mut reader, 0), (vec![], String::new()), "nothing is awaited while it loads");
         loading.send(()).expect("it waits");
         wait_until_ready(&reader);
+        reader.patience = LONG;
         assert_eq!(round(&mut reader, 1), (vec![1.0], String::new()));
+        reader.patience = READ_TIME_MAX;
         for late in [2, 3] {
             let (list, failure) = round(&mut reader, late);
             assert!(list.is_empty() && failure.contains("has not answered within 100 ms"), "{late}: {list:?} {failure}");
         }
         open.send(()).expect("it hangs there");
+        reader.patience = LONG;
         let back = std::iter::repeat_with(|| round(&mut reader, 4)).find(|(list, _)| !list.is_empty());
         assert_eq!(back, Some((vec![4.0], String::new())), "the late answer is not taken for this one");
         assert_eq!(round(&mut reader, 5), (vec![5.0], "refused".into()), "what it has stays");
