@@ -60,3 +60,23 @@ pub(crate) fn shown() -> [Shown; 4] {
         Shown { p50: LOCAL_P50, p99: LOCAL_P99, max: None, all: None },
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peermon_model::limits::ATTRIBUTE_NAME_BYTES_MAX;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_well_formed_and_mean_one_thing() {
+        let mut seen = BTreeSet::new();
+        for a in ATTRIBUTES {
+            assert!(a.name.len() <= ATTRIBUTE_NAME_BYTES_MAX && a.help.ends_with('.'), "{}: {}", a.name, a.help);
+            assert!(a.name.starts_with("kernel.") && seen.insert(&*a.name), "{}", a.name);
+            if let Some(p) = a.prometheus {
+                assert!(p.name.starts_with("peermon_kernel_") && seen.insert(p.name), "{}", p.name);
+                assert_eq!(p.instance_label.is_empty(), !a.name.contains("{}"), "{}", a.name);
+            }
+        }
+    }
+}
