@@ -1,5 +1,6 @@
 //! A real daemon with `kernel = "auto"`: where the kernel takes the programs, their values are on its page; where it forbids them,
 //! one line says so and everything else works.
+#![cfg(feature = "kernel")]
 
 use anyhow::{Context, Result, ensure};
 use peermon_api::{NodesQuery, Service};
