@@ -35,6 +35,7 @@ const HOUSES: &[House] = &[
     ("peermon-placement", 1, Pure(&[])),
     ("peermon-node", 2, Pure(&[])),
     ("peermon-collector", 2, Shell),
+    ("peermon-kernel", 2, Shell),
     ("peermon-history", 2, Shell),
     ("peermon-sandbox", 2, Shell),
     ("peermon-client", 2, Shell),

@@ -1,7 +1,7 @@
 //! The thread that reads this machine. The loop asks and goes on; it never waits for a collector.
 
 use crate::config::{Config, OwnVital, ValueSource};
-use crate::{clock, realtime};
+use crate::{clock, kernel, realtime};
 use peermon_collector::limits::TRACE_BYTES_MAX;
 use peermon_collector::replay::{self, Replay, TraceError};
 use peermon_collector::{CustomValue, Root, Runner, Source};
@@ -146,7 +146,9 @@ pub(crate) fn source(config: &Config) -> Result<Box<dyn Source>, SourceError> {
             };
             let custom = config.vitals.iter().filter_map(custom).collect::<Result<_, _>>()?;
             let without = config.without_collectors.clone();
-            Ok(Box::new(Runner::new(&Root::host(), peermon_collector::Config { custom, without, processes: config.processes })?))
+            let host = peermon_collector::Config { custom, without, processes: config.processes };
+            let host = Box::new(Runner::new(&Root::host(), host)?);
+            Ok(if config.kernel { kernel::beside(host) } else { host })
         }
         ValueSource::Replay { trace, from } => {
             let replay = match Replay::builtin(trace) {

@@ -17,8 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Threads: the loop (`peermon`), the collectors (`collect` and those of [`peermon_collector`]), and one that looks up seeds
-//! (`resolve`) if any is a host name. The loop never waits for another thread, a disk (but for the small files of [`state`])
+//! Threads: the loop (`peermon`), the collectors (`collect` and those of [`peermon_collector`]), one that reads the kernel's
+//! programs (`peermon-kernel`) if that is asked for, and one that looks up seeds (`resolve`) if any is a host name. The loop never waits for another thread, a disk (but for the small files of [`state`])
 //! or the network.
 
 mod clock;
@@ -26,6 +26,7 @@ mod collect;
 pub mod config;
 mod daemon;
 mod event;
+mod kernel;
 mod letter;
 mod log;
 mod mailbox;
@@ -45,6 +46,7 @@ mod testing;
 pub use collect::SourceError;
 pub use config::{Config, ConfigError, Overrides};
 pub use daemon::{Daemon, Stopper};
+pub use kernel::ATTRIBUTES as KERNEL_ATTRIBUTES;
 pub use letter::ReloadError;
 pub use log::init as init_log;
 pub use net::SocketError;

@@ -61,6 +61,8 @@ pub struct Config {
     pub source: ValueSource,
     /// Collectors that do not run.
     pub without_collectors: Vec<String>,
+    /// Load programs into the kernel that measure what only it sees.
+    pub kernel: bool,
     /// Ask for real-time priority and locked memory.
     pub realtime: bool,
     /// What is told of single processes.
@@ -233,6 +235,7 @@ impl Config {
             listen_only: false,
             source: ValueSource::Host,
             without_collectors: Vec::new(),
+            kernel: false,
             realtime: false,
             processes: peermon_collector::ProcessPrivacy::default(),
             probes: ProbesConfig { without: Vec::new(), write: crate::run::probes::usual_places() },

@@ -9,11 +9,11 @@ use crate::log::Rarely;
 use crate::mailbox::{Post, mailbox};
 use crate::net::resolve::{self, Resolver};
 use crate::net::{AddressWatch, SocketError, Sockets, interfaces};
-use crate::own;
 use crate::shared::{Fanout, Health, Shared};
 use crate::signals::Signals;
 use crate::state::{self, State, StateError};
 use crate::supervisor::Supervisor;
+use crate::{kernel, own};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use peermon_collector::Source;
 use peermon_memory::Memory;
@@ -102,7 +102,9 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
     let id = key.id();
     let node = node(for_node, key, life.incarnation, keyring.clone(), now);
     let counted = node.engine().counters().iter().map(|(name, help, _)| (name, help));
-    let lists = peermon_collector::attribute_lists().chain([own::attributes(counted)]).chain(super::probes::attribute_lists());
+    let lists = peermon_collector::attribute_lists()
+        .chain([kernel::ATTRIBUTES, own::attributes(counted)])
+        .chain(super::probes::attribute_lists());
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::empty(id)),
         samples: ArcSwapOption::empty(),

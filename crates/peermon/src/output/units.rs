@@ -112,7 +112,7 @@ pub(crate) fn attribute(name: &str) -> Option<&'static Attribute> {
     };
     let vitals = peermon_model::vitals::VITALS.iter().map(|v| &v.attribute);
     let facts = peermon_model::facts::FACTS.iter().map(|f| &f.attribute);
-    let collected = peermon_collector::attribute_lists().flatten().copied();
+    let collected = peermon_collector::attribute_lists().chain([peermon_agent::KERNEL_ATTRIBUTES]).flatten().copied();
     vitals.chain(facts).chain(collected).find(|a| fits(&a.name))
 }
 
