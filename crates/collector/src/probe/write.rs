@@ -91,8 +91,14 @@ fn failed(dir: &Path, e: Errno) -> Option<Tried> {
 /// Writes a file, has it on the disk, and removes it.
 fn write(dir: &Path) -> Result<(), Errno> {
     let path = dir.join(format!(".peermon-probe-{}", std::process::id()));
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)?;
+    // Where everybody may write, somebody may have put something of this name there: it is never written to.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR);
+    let file = match open() {
+        // what a former life of this daemon has left
+        Err(Errno::EXIST) => rustix::fs::unlink(&path).and_then(|()| open())?,
+        opened => opened?,
+    };
     let done = fill(&file).and_then(|()| rustix::fs::fsync(&file));
     let removed = rustix::fs::unlink(&path);
     done.and(removed)
@@ -125,6 +131,18 @@ mod tests {
         let mut probe = Write { dir: gone.clone(), written: None, may: true };
         let words = probe.try_once(&Told::default()).expect("something to say").words;
         assert_eq!(words, format!("{} cannot be written to: No such file or directory (os error 2)", gone.display()));
+    }
+
+    #[test]
+    fn what_lies_there_is_not_written_to() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (victim, trap) = (dir.path().join("victim"), dir.path().join(format!(".peermon-probe-{}", std::process::id())));
+        std::fs::write(&victim, "untouched").expect("a file");
+        for link in [std::os::unix::fs::symlink::<&Path, &Path>, std::fs::hard_link::<&Path, &Path>] {
+            link(&victim, &trap).expect("a link");
+            write(dir.path()).expect("it can be written to");
+            assert_eq!(std::fs::read_to_string(&victim).expect("it is there"), "untouched");
+        }
     }
 
     #[test]
