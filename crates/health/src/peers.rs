@@ -113,8 +113,12 @@ impl Peers {
             if waited >= LATE {
                 peer.asked = None;
                 peer.count(now, Outcome::Failed);
-            } else if AGAIN.get(asked.sent - 1).is_some_and(|a| waited >= *a) {
-                asked.sent += 1;
+                continue;
+            }
+            // who was held up for a moment sends what was due meanwhile once
+            let sent = 1 + AGAIN.iter().filter(|a| waited >= **a).count();
+            if sent > asked.sent {
+                asked.sent = sent;
                 due.push(*id);
             }
         }
@@ -387,10 +391,19 @@ mod tests {
             p.due(at(t));
         }
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));
+        assert!(p.deadline() > at(4_000), "nothing is due again at once");
         p.answered(at(4_001), &id(1), Duration::from_millis(3_001), None);
         assert_eq!(p.view(at(4_001), &id(1)).expect("a peer").history.to_string(), "l");
         p.answered(at(4_002), &id(1), Duration::from_millis(2), None);
         assert_eq!(p.view(at(4_002), &id(1)).expect("a peer").history.to_string(), "l.");
+    }
+
+    #[test]
+    fn who_was_held_up_asks_once_for_all_that_was_due() {
+        let mut p = peers(1);
+        assert_eq!(p.due(at(1_000)), [id(1)]);
+        assert_eq!(p.due(at(2_400)), [id(1)]);
+        assert!(p.deadline() > at(2_400));
     }
 
     #[test]

@@ -35,9 +35,9 @@ impl Health {
         Health { own: Own::default(), peers: Peers::new(now), changed: true, tell: now, untold: false, notices }
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self, probes: bool) -> Instant {
         let tell = if self.untold { self.tell } else { Instant::NEVER };
-        self.peers.deadline().min(tell)
+        if probes { self.peers.deadline().min(tell) } else { tell }
     }
 
     pub(crate) fn trust(&self, now: Instant) -> f64 {
@@ -107,7 +107,7 @@ impl Node {
 
     /// What is due: probes of peers, and findings to tell.
     pub(crate) fn tend_health(&mut self, now: Instant) {
-        if self.health.peers.deadline() <= now {
+        if self.probes_peers() && self.health.peers.deadline() <= now {
             self.probe_peers(now);
         }
         if self.health.untold && self.health.tell <= now {
@@ -115,6 +115,12 @@ impl Node {
             self.health.tell = now + TELL_EVERY;
             self.tell_notices(now);
         }
+    }
+
+    /// Nobody knows one that only listens, or answers it; and who leaves asks nobody any more.
+    pub(crate) fn probes_peers(&self) -> bool {
+        let record = self.engine.record();
+        !record.listen_only && !record.left
     }
 
     fn probe_peers(&mut self, now: Instant) {

@@ -324,7 +324,7 @@ impl Node {
 
     /// When [`Node::handle_timeout`] must be called next.
     pub fn deadline(&self) -> Instant {
-        self.engine.deadline().min(self.health.deadline())
+        self.engine.deadline().min(self.health.deadline(self.probes_peers()))
     }
 
     /// The next datagram to send.

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use peermon_api::Service;
-use peermon_testbed::{Cluster, Family, Host, Impairment, SmallDisk, Spec, say, wait_for, within, within_since};
+use peermon_testbed::{Cluster, Family, Host, Impairment, SmallDisk, Spec, WITHOUT_PROBES, say, wait_for, within, within_since};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -97,7 +97,7 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
                 http = Some((Ipv4Addr::UNSPECIFIED, 19811).into());
                 config += &format!("api.token_file = \"{}\"\n", token.display());
             }
-            c.add(Spec { http, config: spec.config.clone() + &config, ..spec })?;
+            c.add(Spec { http, config: spec.config.replace(WITHOUT_PROBES, "") + &config, ..spec })?;
         }
         within(JOIN, "all see all after the start", || c.all_see_all())?;
         wait_for("names to be looked up", SEEN * 8, || works(c, NAMES, "resolver"))?;

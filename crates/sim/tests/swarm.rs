@@ -16,8 +16,20 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seeds that failed once.
-const FAILED_ONCE: &[u64] =
-    &[4, 21, 129, 200, 2_077_900_030, 2_077_900_068, 2_077_900_127, 2_077_900_322, 2_077_900_457, 2_077_901_189, 2_077_900_105];
+const FAILED_ONCE: &[u64] = &[
+    4,
+    21,
+    129,
+    200,
+    2_077_900_030,
+    2_077_900_068,
+    2_077_900_127,
+    2_077_900_322,
+    2_077_900_457,
+    2_077_901_189,
+    2_077_900_105,
+    2_077_900_141,
+];
 /// The same of worlds of zones.
 const ZONES_FAILED_ONCE: &[u64] = &[1_123, 1_195, 1_279, 1_319, 1_371, 1_393, 1_455, 1_538, 1_665, 1_761, 1_777, 2_077_900_096];
 /// For how long new seeds are begun.

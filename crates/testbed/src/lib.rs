@@ -20,7 +20,7 @@ mod impair;
 mod net;
 mod wait;
 
-pub use cluster::{Cluster, PORT};
+pub use cluster::{Cluster, PORT, WITHOUT_PROBES};
 pub use daemon::{Daemon, Spec};
 pub use disk::SmallDisk;
 pub use impair::Impairment;

@@ -20,8 +20,8 @@ fn list(_: &Told) -> Vec<Plan> {
     vec![Plan {
         instance: None,
         every: EVERY,
-        late: Duration::from_secs(2),
-        fails: Duration::from_secs(5),
+        late: Duration::from_secs(3),
+        fails: Duration::from_secs(10),
         words: "reading the kernel's log takes long".into(),
         severity: Severity::Weak,
         once_good: false,

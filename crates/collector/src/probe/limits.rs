@@ -19,8 +19,8 @@ fn list(_: &Told) -> Vec<Plan> {
     vec![Plan {
         instance: None,
         every: EVERY,
-        late: Duration::from_secs(1),
-        fails: Duration::from_secs(3),
+        late: Duration::from_secs(3),
+        fails: Duration::from_secs(10),
         words: "reading /proc takes long".into(),
         severity: Severity::Weak,
         once_good: false,

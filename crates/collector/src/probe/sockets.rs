@@ -18,8 +18,8 @@ fn list(_: &Told) -> Vec<Plan> {
     vec![Plan {
         instance: None,
         every: EVERY,
-        late: Duration::from_secs(1),
-        fails: Duration::from_secs(3),
+        late: Duration::from_secs(2),
+        fails: Duration::from_secs(5),
         words: "opening sockets takes long".into(),
         severity: Severity::Avoid,
         once_good: false,
