@@ -145,11 +145,6 @@ impl Peers {
         due
     }
 
-    /// Whether this peer is among those known.
-    pub fn knows(&self, id: &NodeId) -> bool {
-        self.peers.contains_key(id)
-    }
-
     /// Whether it is somebody's turn.
     pub fn is_turn(&self, now: Instant) -> bool {
         self.turn <= now

@@ -11,8 +11,6 @@ use std::time::Duration;
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Opinions of others on this node, or of it on others, below which no majority is one.
 const OPINIONS_MIN: usize = 3;
-/// A member is probed from so long after it came on: while it joins, the network has enough to do.
-const NEWCOMER: Duration = Duration::from_secs(10);
 /// What a finding's time may differ by without being told again.
 const SINCE_SLACK: u32 = 2;
 /// The probe that is made of what all peers say.
@@ -131,15 +129,8 @@ impl Node {
             if std::mem::take(&mut self.health.changed) {
                 let me = self.id();
                 let up = |s| matches!(s, MemberState::Alive | MemberState::Suspect);
-                let mut others = Vec::new();
-                for (id, _, since) in self.engine.members().filter(|(id, s, _)| *id != me && up(*s)) {
-                    if self.health.peers.knows(&id) || now.since(since) >= NEWCOMER {
-                        others.push(id);
-                    } else {
-                        // looked at again with the next turn
-                        self.health.changed = true;
-                    }
-                }
+                let mut others: Vec<NodeId> =
+                    self.engine.members().filter(|(id, s)| *id != me && up(*s)).map(|(id, _)| id).collect();
                 others.sort_unstable();
                 self.health.peers.known(now, others.into_iter());
             }

@@ -102,9 +102,9 @@ impl Engine {
         }
     }
 
-    /// All members but those that only listen: who, how membership sees them, and since when.
-    pub fn members(&self) -> impl Iterator<Item = (peermon_model::NodeId, MemberState, peermon_model::Instant)> + '_ {
-        self.members.iter().filter(|(_, m)| !m.record().listen_only).map(|(_, m)| (m.record().id, m.state, m.since))
+    /// All members but those that only listen: who, and how membership sees them.
+    pub fn members(&self) -> impl Iterator<Item = (peermon_model::NodeId, MemberState)> + '_ {
+        self.members.iter().filter(|(_, m)| !m.record().listen_only).map(|(_, m)| (m.record().id, m.state))
     }
 
     /// Takes another list of allowed address prefixes.
