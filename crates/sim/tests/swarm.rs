@@ -33,7 +33,7 @@ const FAILED_ONCE: &[u64] = &[
 /// The same of worlds of zones.
 const ZONES_FAILED_ONCE: &[u64] = &[1_123, 1_195, 1_279, 1_319, 1_371, 1_393, 1_455, 1_538, 1_665, 1_761, 1_777, 2_077_900_096];
 /// For how long new seeds are begun.
-const NEW_SEEDS: Duration = Duration::from_secs(30);
+const NEW_SEEDS: Duration = Duration::from_secs(20);
 /// New seeds of one day, far more than a minute tries.
 const SEEDS_OF_A_DAY: u64 = 100_000;
 /// Failures after which no further seed is begun.
