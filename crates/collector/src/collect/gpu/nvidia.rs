@@ -17,12 +17,12 @@ const MARKS: [&str; 3] = ["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dx
 
 pub(super) struct Nvidia {
     root: Root,
-    library: Option<Nvml>,
+    nvml: Option<Nvml>,
 }
 
 impl Nvidia {
     pub(super) fn new(root: Root) -> Self {
-        Nvidia { root, library: None }
+        Nvidia { root, nvml: None }
     }
 }
 
@@ -32,7 +32,7 @@ impl Driver for Nvidia {
     }
 
     fn read(&mut self) -> Result<Vec<Gpu>, String> {
-        let library = match &self.library {
+        let library = match &self.nvml {
             Some(l) => l,
             None => {
                 let opened = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init();
@@ -41,14 +41,14 @@ impl Driver for Nvidia {
                     Err(NvmlError::LibloadingError(_) | NvmlError::DriverNotLoaded | NvmlError::LibraryNotFound) => {
                         return Ok(Vec::new());
                     }
-                    opened => self.library.insert(opened.map_err(|e| format!("{LIBRARY}: {e}"))?),
+                    opened => self.nvml.insert(opened.map_err(|e| format!("{LIBRARY}: {e}"))?),
                 }
             }
         };
         let told = read_all(library);
         // After a driver's update or a lost GPU the library must be begun anew.
         if told.is_err() {
-            self.library = None;
+            self.nvml = None;
         }
         told.map_err(|e| format!("{LIBRARY}: {e}"))
     }
