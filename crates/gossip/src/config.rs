@@ -116,8 +116,11 @@ pub(crate) mod constants {
     /// Periods without a row after which a node is down whatever anybody says. Time for which this node itself was stopped does
     /// not count.
     pub(crate) const BACKSTOP: u32 = 5;
-    /// Periods for which a newcomer that was not heard yet is not accused.
-    pub(crate) const NEWCOMER: u32 = 1;
+    /// The same of one of whom no row ever came.
+    pub(crate) const BACKSTOP_NEWCOMER: u32 = 10;
+    /// Periods after its last row for which a neighbour that was never heard over its link is not accused; and after it came up
+    /// if no row of it came by anybody, since then its own table may still be on its way to it, and until then it answers nobody.
+    pub(crate) const NEWCOMER: (u32, u32) = (1, 6);
     /// How long a claim waits for company: at least so long, and at most so much longer. Drawn for each link, so that of two nodes
     /// that could tell each other the same one is mostly first.
     pub(crate) const HOLD_CLAIM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(7));
@@ -140,6 +143,8 @@ pub(crate) mod constants {
     pub(crate) const CLOCK_OUTLIER: i64 = 2_000;
     /// Rings of the overlay: below the number of nodes, and from it on.
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
+    /// Members up to which each is a neighbour of each: as many neighbours as two rings give.
+    pub(crate) const MESH_MAX: usize = 5;
     /// Periods after which an unchanged field is sent all the same.
     pub(crate) const KEYFRAME: u32 = 16;
     /// With zones, a neighbour from whom nothing came for so long is sent an introduction.
@@ -157,10 +162,14 @@ pub(crate) mod constants {
     pub(crate) const EXPLORE_TIME: Duration = Duration::from_secs(256);
     /// A link that neither side's ring wants is given up after this long.
     pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
+    /// Periods for which it still brings what is asked for elsewhere meanwhile: no row is missed while trees grow anew.
+    pub(crate) const RETIRE_PERIODS: u32 = 2;
     /// Periods of silence after which an unwanted link's slot is freed.
     pub(crate) const IDLE_PERIODS: u32 = 4;
     /// First and last interval between two attempts to reach a seed.
     pub(crate) const SEED_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+    /// How long one who has nobody's record yet waits for more from a peer that it heard, until it asks again.
+    pub(crate) const TABLE_PAUSE: Duration = Duration::from_secs(1);
     /// Interval between two attempts to reach a member that is down; it grows to the second value.
     pub(crate) const HEAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
     /// Joiners served with the whole table at once; further ones are sent to other members, and from twice as many on they

@@ -1,5 +1,6 @@
 //! Prints what zones cost and how old their rows are:
 //! `cargo run --release -p peermon-sim --example zones -- NODES-IN-EACH ZONES [BUDGET [SECONDS OF WARM-UP [MEMBERS-FULL]]]`.
+//! With `COUNTERS=1` in the environment, also what the counters of a node say.
 #![allow(clippy::print_stdout)]
 
 use peermon_sim::World;
@@ -82,13 +83,13 @@ fn main() {
     }
     let [suspect, down, _] = world.told_since(peermon_model::Instant::ZERO);
     println!("told suspect {suspect}, down {down}");
-    if std::env::var_os("DBG").is_some() {
+    if std::env::var_os("COUNTERS").is_some() {
         let mut c = std::collections::BTreeMap::<&str, f64>::new();
         for (i, host) in world.hosts.iter().enumerate() {
             if i == 50 {
-                println!("{:?}", host.node.as_ref().expect("").pace());
+                println!("{:?}", host.node.as_ref().expect("all run").pace());
             }
-            for (n, v) in host.node.as_ref().expect("").counters() {
+            for (n, v) in host.node.as_ref().expect("all run").counters() {
                 *c.entry(n).or_default() += v as f64 / world.hosts.len() as f64;
             }
         }
@@ -102,7 +103,7 @@ fn main() {
         println!("{h:?}");
         let mut h = std::collections::BTreeMap::<Duration, usize>::new();
         for host in &world.hosts {
-            *h.entry(host.node.as_ref().expect("").pace().period).or_default() += 1;
+            *h.entry(host.node.as_ref().expect("all run").pace().period).or_default() += 1;
         }
         println!("{h:?}");
     }

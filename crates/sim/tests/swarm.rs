@@ -29,11 +29,21 @@ const FAILED_ONCE: &[u64] = &[
     2_077_901_189,
     2_077_900_105,
     2_077_900_141,
+    2_077_900_148,
+    2_077_900_196,
+    2_077_900_226,
+    2_077_900_531,
+    2_077_900_843,
+    2_077_901_034,
+    2_077_901_120,
+    2_077_901_944,
+    2_077_902_147,
 ];
 /// The same of worlds of zones.
-const ZONES_FAILED_ONCE: &[u64] = &[1_123, 1_195, 1_279, 1_319, 1_371, 1_393, 1_455, 1_538, 1_665, 1_761, 1_777, 2_077_900_096];
+const ZONES_FAILED_ONCE: &[u64] =
+    &[1_123, 1_195, 1_279, 1_319, 1_371, 1_393, 1_455, 1_538, 1_665, 1_761, 1_777, 2_077_900_096, 2_077_900_197];
 /// For how long new seeds are begun.
-const NEW_SEEDS: Duration = Duration::from_secs(20);
+const NEW_SEEDS: Duration = Duration::from_secs(30);
 /// New seeds of one day, far more than a minute tries.
 const SEEDS_OF_A_DAY: u64 = 100_000;
 /// Failures after which no further seed is begun.

@@ -59,10 +59,16 @@ impl Engine {
         if now < self.stalled_until || self.is_cut_off(now) || self.config.listen_only {
             return;
         }
-        // a newcomer whose table comes slowly does not know its neighbours yet
-        let (ever_heard, since) = (self.link(l).ever_heard, self.members.at(h).since);
-        if !ever_heard && now - since < c::NEWCOMER * self.period() {
-            return;
+        if !self.link(l).ever_heard {
+            // it may not know of this node, whose packets it then cannot open: its table is still on its way, or it is of another
+            // cluster that this one has just met. A first contact it can answer.
+            let addr = self.link(l).addr;
+            self.ask(now, addr, true);
+            let m = self.members.at(h);
+            let patience = if m.version == Version::NONE { c::NEWCOMER.1 } else { c::NEWCOMER.0 };
+            if now - m.heard < patience * self.period() {
+                return;
+            }
         }
         let link = self.link(l);
         link.silent_waves = (link.silent_waves + 1).min(3);

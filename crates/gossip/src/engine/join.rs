@@ -160,10 +160,19 @@ impl Engine {
             };
             let met = by_nid.is_some_and(up_there)
                 || self.members.iter().any(|(h, m)| m.record().addresses.contains(&addr) && up_there(h));
-            let linked = self.links.iter().flatten().any(|l| l.addr == addr && l.ever_heard);
+            // a table that comes is waited for, but the peer may have given this node up before any of it came
+            let linked = self
+                .links
+                .iter()
+                .flatten()
+                .any(|l| l.addr == addr && l.ever_heard && (self.members.len() > 1 || now - l.last_heard < c::TABLE_PAUSE));
             let wait = self.contacts.seeds[i].wait;
             // those who started at once must not all ask at once again
-            let pause = if met || linked { c::SEED_RETRY.1 } else { wait * 3 / 4 + self.jitter(wait / 2) };
+            let pause = match () {
+                () if linked && self.members.len() == 1 => c::TABLE_PAUSE,
+                () if met || linked => c::SEED_RETRY.1,
+                () => wait * 3 / 4 + self.jitter(wait / 2),
+            };
             let seed = &mut self.contacts.seeds[i];
             seed.met = met || linked;
             seed.next = now + pause;

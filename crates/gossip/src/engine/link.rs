@@ -82,6 +82,8 @@ pub(crate) struct Rest {
     pub(crate) ring: bool,
     pub(crate) peer_ring: bool,
     pub(crate) opened: Instant,
+    /// Since when what comes over it has been asked for elsewhere, because nobody's rings want it.
+    pub(crate) retiring: Instant,
     pub(crate) synced: Option<Instant>,
 
     keys: Vec<(u8, PairKeys)>,
@@ -172,6 +174,7 @@ impl Link {
             ring: false,
             peer_ring: false,
             opened: now,
+            retiring: Instant::NEVER,
             synced: None,
             keys: Vec::new(),
             peer_key: key,

@@ -156,6 +156,14 @@ impl Engine {
             }
             return;
         }
+        // what comes over a link that ends was asked for on this one
+        let ends = |x: &super::Link| x.retiring != Instant::NEVER;
+        if same && self.links.get(parent as usize).and_then(Option::as_ref).is_some_and(ends) {
+            self.set_parent(o, l as u8);
+            self.link(l).unmark(o);
+            self.link(parent as usize).prunes.push(o);
+            return;
+        }
         // Balance: while the row is still held here, this link may become the parent if it carries less. Never one that
         // was sent this row already: it may prune us at the same moment.
         if same && !from_origin && self.may_switch(l, o, parent) {

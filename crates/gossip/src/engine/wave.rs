@@ -1,7 +1,7 @@
 //! The wave: all nodes sample at the same moment of the cluster clock, so that a period's rows travel together in few, full
 //! packets. Then the checks that follow it.
 
-use super::members::{Handle, ME};
+use super::members::{Handle, ME, Member};
 use super::zones::HERE;
 use super::{Engine, Event, Version, c};
 use crate::time::ClusterTime;
@@ -183,10 +183,11 @@ impl Engine {
     }
 
     fn declare_unheard(&mut self, now: Instant) {
+        let patience = |m: &Member| if m.version == Version::NONE { c::BACKSTOP_NEWCOMER } else { c::BACKSTOP };
         let unheard: Vec<Handle> = self
             .members
             .iter()
-            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > c::BACKSTOP * self.member_period(m))
+            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > patience(m) * self.member_period(m))
             .map(|(h, _)| h)
             .collect();
         for o in unheard {
@@ -220,6 +221,9 @@ impl Engine {
         for l in self.link_indices() {
             let link = self.link(l);
             let wanted = link.ring || link.peer_ring;
+            if wanted {
+                link.retiring = Instant::NEVER;
+            }
             let unheard = now - link.last_heard > idle;
             if link.listener || link.member.is_none() || wanted {
                 let patience = if link.ever_heard { idle * 2 } else { idle };
@@ -245,8 +249,14 @@ impl Engine {
         }
     }
 
-    /// Moves what still comes over a link to others, and tells the peer so; the link then falls idle by itself.
+    /// Moves what still comes over a link to others: it is asked for there first, and told off here once it had time to come. The
+    /// link then falls idle by itself.
     fn retire(&mut self, now: Instant, l: usize) {
+        let since = self.link(l).retiring;
+        let begins = since == Instant::NEVER;
+        if !begins && now - since < c::RETIRE_PERIODS * self.period() {
+            return;
+        }
         let others: Vec<usize> = self
             .link_indices()
             .filter(|x| *x != l && self.links[*x].as_ref().is_some_and(|k| k.ring && !k.is_border() && !k.is_stalled()))
@@ -263,10 +273,16 @@ impl Engine {
             let version = self.members.at(o).version;
             self.link(to).grafts.push((o, version));
             self.link(to).flush_by(now + c::HOLD_URGENT);
-            self.link(l).prunes.push(o);
-            self.set_parent(o, to as u8);
+            if !begins {
+                self.link(l).prunes.push(o);
+                self.set_parent(o, to as u8);
+            }
         }
         let link = self.link(l);
+        if begins {
+            link.retiring = now;
+            return;
+        }
         link.eager.clear(ME);
         link.flush_by(now + c::HOLD_PRUNE);
     }
