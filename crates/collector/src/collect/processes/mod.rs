@@ -7,10 +7,10 @@ mod rank;
 use super::{Collector, ProcessPrivacy, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_some};
+use crate::hot_file::HotFile;
 use crate::limits::{
     KERNEL_THREADS_SKIPPED, PROCESS_ENTRIES_PER_ROUND, PROCESSES_HOT, PROCESSES_INTERVAL, PROCESSES_MAX, PROCESSES_PER_ROUND,
 };
-use crate::hot_file::HotFile;
 use crate::root::Root;
 use crate::text::words;
 use crate::user_names::UserNames;
