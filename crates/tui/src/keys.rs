@@ -336,7 +336,7 @@ impl App {
             }
             (Overlay::Prompt(_), _) => {}
             (Overlay::None, Page::Node(..) | Page::Processes(_) | Page::Process(..)) => {
-                self.step(Step::Lines(direction * WHEEL as isize))
+                self.step(Step::Lines(direction * WHEEL as isize));
             }
             _ => {
                 self.handle_key(KeyEvent::new(key, KeyModifiers::NONE));

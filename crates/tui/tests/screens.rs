@@ -201,7 +201,7 @@ fn a_process_is_looked_at_while_its_page_is_open() {
     let details = Details {
         command_line: Some("solver --all --of=it \u{1b}[2J and more of what would not fit into one line of a terminal".into()),
         program: Some("/usr/bin/solver".into()),
-        folder: Some("/home/ada".into()),
+        folder: Some("/data/ada".into()),
         open_files: Some(12),
         group: Some("/user.slice/session-3.scope".into()),
     };

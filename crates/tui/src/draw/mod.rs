@@ -74,7 +74,7 @@ impl App {
             (None, _) => header::waiting(self, &mut pen, areas.body),
             (Some(_), Page::Processes(id)) => processes::draw(self, id, &mut pen, areas.titles, areas.body),
             (Some(table), Page::Node(id, scrolled) | Page::Process(id, scrolled)) => {
-                node::draw(self, table, id, scrolled, &mut pen, areas.body)
+                node::draw(self, table, id, scrolled, &mut pen, areas.body);
             }
             (Some(table), Page::List) => list::draw(self, table, &mut pen, areas.titles, areas.body),
             (Some(table), Page::Map) => map::draw(self, table, &mut pen, areas.titles, areas.body),

@@ -16,6 +16,9 @@ pub(super) fn indent(width: u16) -> u16 {
 /// Rows of a chart.
 const CHART: u16 = 4;
 
+/// What draws a row.
+pub(super) type Draw<'a> = Box<dyn Fn(&mut Pen<'_>, Rect) + 'a>;
+
 pub(super) enum Item<'a> {
     /// A name and what it says; long texts go on in the next lines.
     Entry(String, String, Style),
@@ -27,7 +30,7 @@ pub(super) enum Item<'a> {
     /// A line of its own.
     Said(String, Style),
     /// A row of a table, which is drawn by somebody else.
-    Row(Box<dyn Fn(&mut Pen<'_>, Rect) + 'a>),
+    Row(Draw<'a>),
 }
 
 pub(super) struct Section<'a> {

@@ -125,7 +125,6 @@ fn node(i: usize, second: u64) -> NodeView {
 }
 
 /// What the node that answers tells of itself at a second: so many processes, and what probes found.
-#[allow(dead_code, reason = "not every user of this file needs it")]
 pub(crate) fn own(processes: u32, second: u64) -> OwnAnswer {
     let names = ["solver", "postgres", "bash\u{1b}[31m", "a program with a long name", "ssh"];
     let process = |i: u32| ProcessView {
@@ -134,8 +133,8 @@ pub(crate) fn own(processes: u32, second: u64) -> OwnAnswer {
         command: (i % 7 != 6).then(|| names[i as usize % names.len()].to_string()),
         cpus: (i != 3).then(|| 8.0 * wave(i as usize, second, 6) / f64::from(i + 1)),
         mem: (12 << 30) / u64::from(i + 1),
-        read: (i % 2 == 0).then(|| 1e6 * wave(i as usize, second, 7)),
-        written: (i % 2 == 0).then(|| 3e7 * wave(i as usize, second, 8)),
+        read: i.is_multiple_of(2).then(|| 1e6 * wave(i as usize, second, 7)),
+        written: i.is_multiple_of(2).then(|| 3e7 * wave(i as usize, second, 8)),
         age_seconds: 0.5,
         state: Some(["runs", "sleeps", "waits"][i as usize % 3].to_string()),
         parent: Some(if i == 0 { 1 } else { 4711 }),
