@@ -22,16 +22,16 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-progress
 	@touch $@
 
-web/dist/index.html: web/node_modules/.package-lock.json $(shell find web/src web/index.html web/*.json web/*.ts -type f)
+web/dist/index.html: web/node_modules/.package-lock.json $(shell find web/src web/index.html web/*.json web/*.mjs -type f)
 	cd web && npm run --silent build
 
 # Without Node.js the program says at / how to get the page; PAGE=no builds it so in any case.
-NODE_IS_NEW := const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)
+NODE_IS_NEW := process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)
 .PHONY: web-if-possible
 web-if-possible:
 	@if [ "$(PAGE)" = no ]; then :; \
 	elif command -v npm >/dev/null 2>&1 && node -e "$(NODE_IS_NEW)"; then $(MAKE) --no-print-directory web; \
-	else echo "The page is left out: it needs Node.js 20.19 or newer with npm (https://nodejs.org; Debian 13 has it)." >&2; fi
+	else echo "The page is left out: it needs Node.js 18 or newer with npm (Debian: apt-get install nodejs npm)." >&2; fi
 
 .PHONY: build
 build: web-if-possible ## the release binary, target/release/peermon

@@ -39,6 +39,7 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
     /usr/bin/python3 -c "import paramiko" >/dev/null 2>&1 || missing+=(python3-paramiko) # dask-ssh logs in by it
     need tmux tmux
     need chromium chromium
+    need npm npm # the page is built with it; it brings nodejs
 fi
 if [ "$level" = anchors ]; then
     need serf serf

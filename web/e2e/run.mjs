@@ -71,10 +71,17 @@ await step("overview: all nodes on the map, the best marked, hover tells, keys a
   const box = await map.boundingBox();
   await page.mouse.move(box.x + 40, box.y + 40);
   await page.locator(".tip", { hasText: "here-1" }).waitFor();
-  await page.locator(".map-panel select").selectOption("mem");
+  await page.getByRole("combobox", { name: "grouped by" }).selectOption("label.values");
+  await page.getByRole("combobox", { name: "coloured by" }).selectOption("mem");
   await page.getByRole("application", { name: /coloured by Memory/ }).focus();
   await page.keyboard.press("End");
   await page.locator(".map [aria-live]", { hasText: /^replay-idle-desktop, alive, Memory/ }).waitFor({ state: "attached" });
+  // By the label that tells them apart the replayed ones stand below the real ones: an arrow leads from one group to the other.
+  await page.keyboard.press("Home");
+  await page.locator(".map [aria-live]", { hasText: /^here-1/ }).waitFor({ state: "attached" });
+  await page.keyboard.press("ArrowDown");
+  await page.locator(".map [aria-live]", { hasText: /^replay-/ }).waitFor({ state: "attached" });
+  await page.keyboard.press("End");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: /replay-idle-desktop/ }).waitFor();
 });

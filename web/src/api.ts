@@ -135,7 +135,7 @@ export interface HealthAnswer {
 
 export interface UsageAnswer {
   name: string;
-  processes: { pid: number; user: string | null; command: string | null; cpus: number | null; mem: number; read: number | null; written: number | null; age_seconds: number }[];
+  processes: { pid: number; user: string | null; command: string | null; cpus: number | null; mem: number; read: number | null; written: number | null; age_seconds: number; state?: string | null; parent?: number | null; threads?: number | null; running_seconds?: number | null }[];
   users: { user: string; processes: number; cpus: number; mem: number; read: number; written: number }[];
   gpus: { gpu: number; pid: number; user: string | null; command: string | null; mem: number | null }[];
   watched: number;

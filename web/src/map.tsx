@@ -177,6 +177,7 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
   const [size, setSize] = useState({ width: 0, room: 0 });
   const [at, setAt] = useState<{ id: string; keys: boolean } | null>(null);
   const frame = useRef(0);
+  const pointer = useRef("");
 
   useEffect(() => {
     const element = box.current!;
@@ -222,7 +223,8 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
   const key = (e: KeyboardEvent) => {
     const l = layout.current;
     if (!l || l.cells.length === 0) return;
-    const i = here ? l.cells.indexOf(here) : -1;
+    // By identity: the cells are made anew with each batch.
+    const i = at ? l.cells.findIndex((c) => c.node.view.id === at.id) : -1;
     const from = l.cells[Math.max(i, 0)]!;
     const beside = (down: number) => {
       // The nearest cell in the next row up or down.
@@ -260,6 +262,10 @@ export function NodeMap({ groups, column }: { groups: [string, Node[]][]; column
         role="application"
         aria-label={`Map of ${cells.length} nodes, coloured by ${column.title}. Arrow keys move, Enter opens a node.`}
         onPointerMove={(e) => {
+          // When what is below a pointer that rests moves, browsers say that the pointer did: keys go on from where they were.
+          const place = `${e.clientX} ${e.clientY}`;
+          if (place === pointer.current) return;
+          pointer.current = place;
           const cell = find(e);
           setAt(cell ? { id: cell.node.view.id, keys: false } : null);
         }}

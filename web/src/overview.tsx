@@ -12,7 +12,8 @@ import * as u from "./units";
 /** So few nodes that all their values stand below the map. */
 const FEW = 24;
 const colouredBy = kept("map.colour", "cpu");
-const grouped = kept("map.zones", true);
+/** What the map puts together: `zone`, a label as it is called among the facts, or nothing. */
+const groupedBy = kept("map.group", "zone");
 
 export function Overview() {
   void tick.value;
@@ -20,8 +21,9 @@ export function Overview() {
   if (nodes.length === 0) return <Nothing />;
   const by = find(colouredBy.value) ?? COLOURS[0]!;
   const known = COLOURS.filter((c) => c === by || nodes.some((n) => c.level!(n) !== null));
-  const zones = new Set(nodes.map((n) => n.view.zone)).size;
-  const groups: [string, Node[]][] = grouped.value && zones > 1 ? byZone(nodes) : [["", nodes]];
+  const kinds = groupings(nodes);
+  const group = kinds.includes(groupedBy.value) ? groupedBy.value : "";
+  const groups: [string, Node[]][] = group === "" ? [["", nodes]] : inGroups(nodes, group);
   return (
     <>
       <h1 class="hidden">Overview</h1>
@@ -40,9 +42,17 @@ export function Overview() {
                 ))}
               </select>
             </label>
-            {zones > 1 && (
+            {kinds.length > 0 && (
               <label>
-                <input type="checkbox" checked={grouped.value} onChange={(e) => (grouped.value = e.currentTarget.checked)} /> by zone
+                grouped by{" "}
+                <select value={group} onChange={(e) => (groupedBy.value = e.currentTarget.value)}>
+                  <option value="">nothing</option>
+                  {kinds.map((k) => (
+                    <option key={k} value={k}>
+                      {k.replace(LABEL, "")}
+                    </option>
+                  ))}
+                </select>
               </label>
             )}
             <Scale column={by} />
@@ -67,10 +77,29 @@ export function Overview() {
 export const collator = new Intl.Collator("en", { numeric: true });
 export const byName = (a: Node, b: Node) => collator.compare(a.view.name, b.view.name) || (a.view.id < b.view.id ? -1 : 1);
 
-function byZone(nodes: Node[]): [string, Node[]][] {
-  const zones = new Map<string, Node[]>();
-  for (const n of nodes) zones.set(n.view.zone, [...(zones.get(n.view.zone) ?? []), n]);
-  return [...zones].sort(([a], [b]) => collator.compare(a, b));
+const LABEL = /^label\./;
+
+/** What tells nodes apart: zones if there are several, and every label. */
+function groupings(nodes: Node[]): string[] {
+  const labels = new Set<string>();
+  for (const n of nodes) for (const name in n.view.facts) if (LABEL.test(name)) labels.add(name);
+  const zones = nodes.some((n) => n.view.zone !== nodes[0]!.view.zone);
+  return [...(zones ? ["zone"] : []), ...[...labels].sort(collator.compare)];
+}
+
+/** Nodes of one zone or with the same label together; those that have none last. */
+function inGroups(nodes: Node[], by: string): [string, Node[]][] {
+  const groups = new Map<string, Node[]>();
+  for (const n of nodes) {
+    const of = by === "zone" ? n.view.zone : n.textFact(by);
+    const group = groups.get(of);
+    if (group) group.push(n);
+    else groups.set(of, [n]);
+  }
+  const ordered = [...groups].sort(([a], [b]) => Number(a === "") - Number(b === "") || collator.compare(a, b));
+  const key = by.replace(LABEL, "");
+  const title = (of: string) => (of === "" ? `without ${key}` : by === "zone" ? of : `${key} ${of}`);
+  return ordered.map(([of, group]) => [title(of), group]);
 }
 
 /** Before the first answer, or of a cluster without nodes. */

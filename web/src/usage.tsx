@@ -10,6 +10,13 @@ const known = (v: number | null, write: (v: number) => string) => (v === null ? 
 /** Processors used: of one, in percent, as people know it from top. */
 const processors = (v: number) => `${(v * 100).toFixed(v < 0.1 ? 1 : 0)} %`;
 
+/** What else is known of a process. */
+function more(p: UsageAnswer["processes"][number]): string {
+  const threads = p.threads ? `${p.threads} thread${p.threads === 1 ? "" : "s"}` : "";
+  const since = typeof p.running_seconds === "number" ? `there for ${u.seconds(p.running_seconds)}` : "";
+  return [p.state, threads, since, p.parent && `started by ${p.parent}`].filter(Boolean).join(", ");
+}
+
 export function Usage() {
   const { answer } = useAnswer<UsageAnswer>("usage", EVERY_MS);
   // An older daemon, or one that looks at no processes.
@@ -45,7 +52,7 @@ export function Usage() {
             </thead>
             <tbody>
               {answer.processes.map((p) => (
-                <tr key={p.pid}>
+                <tr key={p.pid} title={more(p)}>
                   <th scope="row">
                     {p.command ?? "hidden"} <span class="dim">{p.pid}</span>
                   </th>

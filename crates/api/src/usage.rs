@@ -39,6 +39,18 @@ pub struct ProcessView {
     pub written: Option<f64>,
     /// How old these figures are, in seconds.
     pub age_seconds: f64,
+    /// What it does: `runs`, `sleeps`, `waits` (for a disk or the like), `stopped`, `ended`, `idle`; null if not known.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// The number of the process that started it, or took it over; null if there is none.
+    #[serde(default)]
+    pub parent: Option<u32>,
+    /// Threads; null if not known.
+    #[serde(default)]
+    pub threads: Option<u32>,
+    /// For how long it has been there, in seconds; null if not known.
+    #[serde(default)]
+    pub running_seconds: Option<f64>,
 }
 
 /// What all processes of one user use together.
@@ -87,6 +99,10 @@ impl UsageAnswer {
             read: p.read,
             written: p.written,
             age_seconds: p.age.as_secs_f64() + since,
+            state: state(p.state).map(Into::into),
+            parent: (p.parent > 0).then_some(p.parent),
+            threads: Some(p.threads),
+            running_seconds: p.running.map(|r| r.as_secs_f64() + since),
         };
         let user = |u: &UserUse| UserView {
             user: u.user.to_string(),
@@ -111,4 +127,17 @@ impl UsageAnswer {
             watched: usage.map_or(0, |u| u.watched),
         }
     }
+}
+
+/// The kernel's letter in a word.
+fn state(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        'R' => "runs",
+        'S' => "sleeps",
+        'D' => "waits",
+        'T' | 't' => "stopped",
+        'Z' | 'X' => "ended",
+        'I' => "idle",
+        _ => return None,
+    })
 }

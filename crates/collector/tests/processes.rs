@@ -76,6 +76,7 @@ impl Machine {
 #[test]
 fn the_processes_and_users_that_use_most_are_told() {
     let mut m = host(ProcessPrivacy::Names);
+    fs::write(m.dir.path().join("proc/uptime"), "100.00 50.00\n").unwrap();
     write(m.dir.path(), 1, "init", 100, 10, Some((0, 0)));
     write(m.dir.path(), 20, "a (b) c", 100, 1000, None);
     write(m.dir.path(), 21, "kworker/0:1", 5, 0, None);
@@ -90,6 +91,8 @@ fn the_processes_and_users_that_use_most_are_told() {
     let p = &now.processes[0];
     assert_eq!((p.pid, p.user.as_deref(), p.command.as_deref(), p.memory), (20, Some("someone"), Some("a (b) c"), 2000 * 4096));
     assert_eq!((p.read, p.written), (None, None), "its reading and writing are not known");
+    // 520 ticks after boot it began, which is 5.2 s.
+    assert_eq!((p.state, p.parent, p.threads, p.running), ('S', 1, 1, Some(Duration::from_millis(94_800))));
     let user = &now.users[0];
     assert_eq!((&*user.user, user.processes, user.memory), ("someone", 3, 2010 * 4096));
     assert!(now.processes.iter().any(|p| p.pid == 1 && p.read == Some(5e6) && p.written == Some(1e6)), "{now:?}");

@@ -22,6 +22,14 @@ pub struct ProcessUse {
     pub written: Option<f64>,
     /// How old these figures were when the list was made.
     pub age: Duration,
+    /// What it does, as the kernel's letter: `R` runs or may, `S` sleeps, `D` waits for a disk or the like, `T` is stopped, `Z` has ended.
+    pub state: char,
+    /// The process that started it, or took it over; 0 if none did.
+    pub parent: u32,
+    /// Threads.
+    pub threads: u32,
+    /// For how long it had been there when the list was made; `None` if unknown.
+    pub running: Option<Duration>,
 }
 
 /// What all processes of one user use together.

@@ -8,6 +8,7 @@ mod connect;
 mod failure;
 mod group;
 mod output;
+mod process;
 #[cfg(test)]
 mod testing;
 

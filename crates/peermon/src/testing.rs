@@ -335,6 +335,10 @@ impl Service for Fake {
             read: Some(0.0),
             written: Some(12e6),
             age_seconds: 2.0,
+            state: Some("sleeps".into()),
+            parent: Some(1),
+            threads: Some(4),
+            running_seconds: Some(300.0),
         };
         let user = UserView { user: "ada".into(), processes: 2, cpus: 3.5, mem: 6 << 30, read: 0.0, written: 24e6 };
         let gpu = GpuUseView { gpu: 0, pid: 4711, user: None, command: None, mem: Some(2 << 30) };

@@ -307,6 +307,21 @@ fn alive(pid: i32) -> bool {
 }
 
 #[test]
+fn a_demonstration_tells_programs_what_happens() -> Result<()> {
+    let dir = Directory::new()?;
+    let out = run(dir.path(), &["demo", "--nodes", "2", "--exit-after", "0", "--json"])?;
+    ensure!(out.status.success() && out.stderr.is_empty(), "{}", text(&out.stderr));
+    let printed = text(&out.stdout);
+    let lines: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>().context(printed.clone())?;
+    let events: Vec<_> = lines.iter().map(|l| l["event"].as_str().unwrap_or("none")).collect();
+    assert_eq!(events, ["starting", "ready", "stopped"], "{printed}");
+    let first = &lines[1]["nodes"][0];
+    assert_eq!(first["name"], "here-1");
+    assert!(first["http"].as_str().is_some_and(|h| h.starts_with("http://127.0.0.1:")) && first["pid"].is_u64(), "{first}");
+    Ok(())
+}
+
+#[test]
 fn a_demonstration_answers_every_command_and_ends_cleanly() -> Result<()> {
     let dir = Directory::new()?;
     let home = dir.path();

@@ -15,7 +15,7 @@ fn missing(web: &Path) -> Option<&'static str> {
         return Some("the page is not built in: `make web`, then build again");
     }
     if find("node").is_err() || !web.join("node_modules/playwright-core").is_dir() {
-        return Some("no Node.js 20.19 or newer here, or not the packages of web/package-lock.json: `make web` says more");
+        return Some("no Node.js 18 or newer here, or not the packages of web/package-lock.json: `make web` says more");
     }
     if std::env::var_os("CHROMIUM").is_none() && !BROWSERS.iter().any(|b| find(b).is_ok()) {
         return Some("no Chromium: apt-get install chromium, or name one in CHROMIUM");

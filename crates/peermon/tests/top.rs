@@ -153,6 +153,27 @@ fn told(directory: &Directory) -> Result<()> {
     tmux.until("the map", |s| s.contains("to use now") && s.contains("node-2"))?;
     tmux.keys(&["m"])?;
 
+    // The node that answers tells of its health, its processes and each of them; the daemons and this test are among them.
+    tmux.run(&["resize-window", "-t", "t", "-x", "120", "-y", "40"])?;
+    tmux.keys(&["Home", "Enter"])?;
+    tmux.until("health in words, probes and processes", |s| {
+        s.contains("well: up for") && s.contains("sockets") && s.contains("Enter shows them") && s.contains("Users")
+    })?;
+    tmux.keys(&["Enter"])?;
+    let processes = tmux.until("the processes", |s| s.contains("▼CPU") && s.contains("THR") && s.contains(" runs "))?;
+    ensure!(processes.contains("100% is one processor"), "what they are is said:\n{processes}");
+    tmux.keys(&["G", "Enter"])?;
+    tmux.until("a process with its command line", |s| {
+        s.contains("What it uses") && s.contains("started") && s.contains(" of node-0")
+    })?;
+    // One by one: two of them at once would be another key.
+    tmux.keys(&["Escape"])?;
+    tmux.until("the processes again", |s| s.contains("▼CPU"))?;
+    tmux.keys(&["Escape"])?;
+    tmux.until("the node again", |s| s.contains("Health"))?;
+    tmux.keys(&["Escape"])?;
+    tmux.until("the list again", |s| s.contains("NAME▲"))?;
+
     // Other sizes.
     tmux.run(&["resize-window", "-t", "t", "-x", "40", "-y", "10"])?;
     tmux.until("a small screen", |s| s.contains("NAME▲") && s.contains(" cpu ") && s.lines().count() <= 10)?;
@@ -165,6 +186,13 @@ fn told(directory: &Directory) -> Result<()> {
     tmux.keys(&["?"])?;
     tmux.until("help while nobody answers", |s| s.contains("hold still"))?;
     tmux.keys(&["Escape"])?;
+    tmux.until("the list", |s| s.contains("NAME") && !s.contains("hold still"))?;
+    tmux.keys(&["Home", "Enter", "Enter"])?;
+    tmux.until("processes as they were told last, while nobody answers", |s| s.contains("no answer for") && s.contains("▼CPU"))?;
+    tmux.keys(&["Escape"])?;
+    tmux.until("the node", |s| s.contains("Health"))?;
+    tmux.keys(&["Escape"])?;
+    tmux.until("the list", |s| s.contains("NAME"))?;
     daemons[0].signal(Signal::CONT)?;
     tmux.until("an answer", |s| !s.contains("no answer") && s.contains("asks node-0"))?;
     daemons[0].kill()?;

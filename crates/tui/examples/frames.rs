@@ -38,12 +38,11 @@ fn main() {
         ("list 200x60 by CPU", 200, 60, ">>>"),
         ("grouped 120x40", 120, 40, "g"),
         ("map 200x60", 200, 60, "m"),
+        ("a node 200x60", 200, 60, "\n\n"),
+        ("processes 200x60", 200, 60, "\n\n\n"),
     ] {
         let mut app = App::new(&Options::default(), (columns, rows), Instant::from_millis(0)).expect("the usual options");
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a screen in memory");
-        for key in keys.chars() {
-            app.handle(Input::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)), Instant::from_millis(0));
-        }
         let (mut make, mut take, mut draw, mut key) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for second in 0..ROUNDS {
             let answer = made::cluster(nodes, second);
@@ -53,7 +52,14 @@ fn main() {
             make.push(began.elapsed());
             let began = Clock::now();
             app.handle(Input::Answer(ready), now);
+            if second > 0 {
+                app.handle(Input::Own(Box::new(made::own(48, second))), now);
+            }
             take.push(began.elapsed());
+            for key in keys.chars().filter(|_| second == 0) {
+                let code = if key == '\n' { KeyCode::Enter } else { KeyCode::Char(key) };
+                app.handle(Input::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
+            }
             // as the thread that asks does
             drop(app.spent());
             let began = Clock::now();

@@ -4,6 +4,7 @@ use crate::column::{self, COLUMNS, NAME, Which};
 use crate::filter::Filter;
 use crate::history::{History, Remembered};
 use crate::menu::Menu;
+use crate::processes::{Details, Own, OwnAnswer};
 use crate::prompt::Prompt;
 use crate::table::{Id, Ready, Table, Totals, natural};
 use crate::theme::{Depth, Palette, Theme};
@@ -75,6 +76,10 @@ pub enum Input {
     Answer(Box<Ready>),
     /// What the daemon remembers.
     Past(Box<Remembered>),
+    /// What the node that answers tells of itself.
+    Own(Box<OwnAnswer>),
+    /// What this machine tells of a process.
+    Process(u32, Box<Details>),
     /// The daemon could not be asked; it will be again after so long.
     Failed(String, Duration),
     /// Time has passed.
@@ -94,6 +99,10 @@ pub enum Order {
     Every(Duration),
     /// Ask no more, or again.
     Pause(bool),
+    /// Ask also for what the node that answers tells of itself, or no more.
+    Own(bool),
+    /// Look at a process of this machine; if the daemon says for how many seconds it has been there, only if it has.
+    Look(u32, Option<u64>),
 }
 
 /// What nodes are put together by.
@@ -133,6 +142,20 @@ pub(crate) enum Page {
     Map,
     /// One node, scrolled so far.
     Node(Id, usize),
+    /// Its processes.
+    Processes(Id),
+    /// One of them, scrolled so far.
+    Process(Id, usize),
+}
+
+impl Page {
+    /// The node of which it is.
+    pub(crate) fn node(self) -> Option<Id> {
+        match self {
+            Page::Node(id, _) | Page::Processes(id) | Page::Process(id, _) => Some(id),
+            Page::List | Page::Map => None,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -186,6 +209,8 @@ pub struct App {
     /// Where Esc leads from a node.
     pub(crate) back: Page,
     pub(crate) overlay: Overlay,
+    /// What the node that answers tells of itself.
+    pub(crate) own: Own,
     pub(crate) refresh: usize,
     pub(crate) paused: bool,
     /// The line of the last click, for double clicks.
@@ -252,6 +277,7 @@ impl App {
             page: if map.is_some() { Page::Map } else { Page::List },
             back: Page::List,
             overlay: Overlay::None,
+            own: Own::new(),
             refresh: REFRESHES.iter().position(|r| *r >= options.refresh).unwrap_or(REFRESHES.len() - 1),
             paused: false,
             clicked: None,
@@ -271,6 +297,7 @@ impl App {
             Input::Resize(columns, rows) => {
                 self.size = (columns, rows);
                 self.show_cursor();
+                self.show_process();
             }
             Input::Asked => {
                 self.link.waiting = Some(self.now);
@@ -278,6 +305,8 @@ impl App {
             }
             Input::Answer(answer) => self.take(*answer),
             Input::Past(past) => self.history.fill(&past),
+            Input::Own(told) => self.take_own(*told),
+            Input::Process(pid, details) => self.own.take_details(pid, *details),
             Input::Failed(why, retry) => {
                 self.link.waiting = None;
                 self.link.failed = Some((why, self.now + retry));
@@ -295,6 +324,15 @@ impl App {
 
     pub(crate) fn order(&mut self, order: Order) {
         self.orders.push_back(order);
+    }
+
+    /// Opens a page.
+    pub(crate) fn go(&mut self, page: Page) {
+        let own = page.node().is_some();
+        if own != self.page.node().is_some() {
+            self.order(Order::Own(own));
+        }
+        self.page = page;
     }
 
     /// Shows only the nodes for which an expression holds, or whose names have this in them; all for an empty text.

@@ -4,7 +4,9 @@ use crate::app::{App, Line, Order, Overlay, Page, REFRESHES, Spot};
 use crate::column::COLUMNS;
 use crate::draw;
 use crate::menu::{Kind, Menu};
+use crate::processes::Move;
 use crate::prompt::{Prompt, Typed};
+use crate::table::Id;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use std::time::Duration;
@@ -18,7 +20,7 @@ const WHEEL: usize = 3;
 pub(crate) const HELP: &[(&str, &str)] = &[
     ("up down  k j", "one line; in the map left and right, too (h l)"),
     ("PgUp PgDn", "one page (Ctrl-B Ctrl-F); Home End or G: the first, the last"),
-    ("Enter", "look at a node; fold or unfold a group"),
+    ("Enter", "look at a node, then at its processes, then at one of them; fold or unfold a group"),
     ("Esc", "back; in the list: all nodes again, no cursor"),
     ("s  S  < >", "sort: choose a column, the other way round, the column beside"),
     ("/", "show only nodes for which an expression holds, e.g. cpu.busy > 90%, or with this in their names"),
@@ -28,7 +30,7 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("t", "colours: dark, light, plain"),
     ("space", "hold still, and go on"),
     ("+ -", "ask more often, less often"),
-    ("left right", "on a node's page: the node before, the node after"),
+    ("left right", "on a node's page: the node before, the node after; on a process's likewise"),
     ("Ctrl-L  Ctrl-Z", "draw afresh; to the background"),
     ("q", "end"),
     ("mouse", "wheel scrolls, a click on a title sorts, on a line chooses it, twice looks at it"),
@@ -129,7 +131,8 @@ impl App {
             KeyCode::Char('+' | '=') => self.refresh_by(-1),
             KeyCode::Char('-') => self.refresh_by(1),
             KeyCode::Char('m') => self.turn_map(),
-            _ if matches!(self.page, Page::Node(..)) => {}
+            KeyCode::Char('p') if matches!(self.page, Page::Node(..)) => self.enter(),
+            code if self.page.node().is_some() => self.key_in_processes(code),
             KeyCode::Char('s') => self.overlay = Overlay::Menu(Menu::open(self, Kind::Sort)),
             KeyCode::Char('c') if self.page == Page::Map => self.overlay = Overlay::Menu(Menu::open(self, Kind::Colour)),
             KeyCode::Char('c') => self.overlay = Overlay::Menu(Menu::open(self, Kind::Columns)),
@@ -149,6 +152,16 @@ impl App {
         }
     }
 
+    fn key_in_processes(&mut self, code: KeyCode) {
+        let Page::Processes(id) = self.page else { return };
+        match code {
+            KeyCode::Char('S') => self.move_processes(id, Move::Turn),
+            KeyCode::Char('<' | ',') => self.move_processes(id, Move::Sort(-1)),
+            KeyCode::Char('>' | '.' | 's') => self.move_processes(id, Move::Sort(1)),
+            _ => {}
+        }
+    }
+
     fn pause(&mut self) {
         self.paused = !self.paused;
         self.order(Order::Pause(self.paused));
@@ -160,10 +173,7 @@ impl App {
     }
 
     fn turn_map(&mut self) {
-        self.page = match self.page {
-            Page::Map => Page::List,
-            _ => Page::Map,
-        };
+        self.go(if self.page == Page::Map { Page::List } else { Page::Map });
         self.top = 0;
         self.show_cursor();
     }
@@ -182,26 +192,40 @@ impl App {
 
     fn step(&mut self, step: Step) {
         let rows = draw::areas(self).body.height as usize;
-        if let Page::Node(id, scrolled) = self.page {
+        let page = rows.saturating_sub(1).max(1) as isize;
+        if let Page::Node(_, scrolled) | Page::Process(_, scrolled) = &self.page {
             let most = draw::node_overflow(self);
             let to = match step {
                 Step::Lines(n) => scrolled.saturating_add_signed(n),
-                Step::Pages(n) => scrolled.saturating_add_signed(n * rows.saturating_sub(1).max(1) as isize),
+                Step::Pages(n) => scrolled.saturating_add_signed(n * page),
                 Step::First => 0,
                 Step::Last => most,
             };
-            self.page = Page::Node(id, to.min(most));
+            if let Page::Node(_, scrolled) | Page::Process(_, scrolled) = &mut self.page {
+                *scrolled = to.min(most);
+            }
             return;
+        }
+        if let Page::Processes(id) = self.page {
+            let page = draw::process_rows(self).saturating_sub(1).max(1) as isize;
+            return self.move_processes(
+                id,
+                match step {
+                    Step::Lines(n) => Move::Rows(n),
+                    Step::Pages(n) => Move::Rows(n * page),
+                    Step::First => Move::First,
+                    Step::Last => Move::Last,
+                },
+            );
         }
         if self.page == Page::Map {
             match step {
                 Step::Lines(n) => return self.map_rows(n),
-                Step::Pages(n) => return self.map_rows(n * rows.saturating_sub(1).max(1) as isize),
+                Step::Pages(n) => return self.map_rows(n * page),
                 Step::First | Step::Last => {}
             }
         }
         let last = self.lines.len().saturating_sub(1);
-        let page = rows.saturating_sub(1).max(1) as isize;
         // Without a cursor, the first key puts it on what is seen first.
         let to = match (self.cursor_line(), step) {
             (_, Step::First) => 0,
@@ -228,10 +252,12 @@ impl App {
                 let at = shown.iter().position(|n| *n == id);
                 let next = at.map_or(0, |at| at.saturating_add_signed(by)).min(shown.len().saturating_sub(1));
                 if let Some(next) = shown.get(next) {
-                    self.page = Page::Node(*next, 0);
+                    self.go(Page::Node(*next, 0));
                     self.cursor = Some(Spot::Node(*next));
                 }
             }
+            Page::Process(id, _) => self.move_processes(id, Move::Rows(by)),
+            Page::Processes(id) => self.move_processes(id, Move::Sort(by)),
             Page::List => {
                 if let Some(Spot::Group(name)) = &self.cursor {
                     if by < 0 {
@@ -246,14 +272,21 @@ impl App {
     }
 
     fn enter(&mut self) {
-        if matches!(self.page, Page::Node(..)) {
-            return;
+        match self.page {
+            // Of other nodes no processes are known here.
+            Page::Node(id, _) if self.is_own(id) => {
+                self.go(Page::Processes(id));
+                return self.show_process();
+            }
+            Page::Processes(id) => return self.open_process(id),
+            Page::Node(..) | Page::Process(..) => return,
+            Page::List | Page::Map => {}
         }
         match self.cursor.clone() {
             None => self.step(Step::Lines(0)),
             Some(Spot::Node(id)) => {
                 self.back = self.page;
-                self.page = Page::Node(id, 0);
+                self.go(Page::Node(id, 0));
             }
             Some(Spot::Group(name)) => {
                 if !self.folded.remove(&name) {
@@ -265,8 +298,13 @@ impl App {
     }
 
     fn leave(&mut self) {
-        if matches!(self.page, Page::Node(..)) {
-            self.page = self.back;
+        if let Some(id) = self.page.node() {
+            self.go(match self.page {
+                Page::Process(..) => Page::Processes(id),
+                Page::Processes(_) => Page::Node(id, 0),
+                _ => self.back,
+            });
+            self.show_process();
         } else if self.filter.take().is_none() {
             self.cursor = None;
         }
@@ -297,7 +335,9 @@ impl App {
                 }
             }
             (Overlay::Prompt(_), _) => {}
-            (Overlay::None, Page::Node(..)) => self.step(Step::Lines(direction * WHEEL as isize)),
+            (Overlay::None, Page::Node(..) | Page::Processes(_) | Page::Process(..)) => {
+                self.step(Step::Lines(direction * WHEEL as isize));
+            }
             _ => {
                 self.handle_key(KeyEvent::new(key, KeyModifiers::NONE));
             }
@@ -321,7 +361,8 @@ impl App {
         }
         let areas = draw::areas(self);
         let spot = match self.page {
-            Page::Node(..) => return,
+            Page::Node(..) | Page::Process(..) => return,
+            Page::Processes(id) => return self.click_process(id, at),
             Page::List if at.y == areas.titles.y && areas.titles.height > 0 => {
                 if let Some(which) = draw::column_at(self, at.x) {
                     self.sort_by(which);
@@ -340,5 +381,17 @@ impl App {
         } else {
             self.clicked = Some((spot, self.now));
         }
+    }
+
+    fn click_process(&mut self, id: Id, at: Position) {
+        if at.y == draw::areas(self).titles.y {
+            return self.move_processes(id, Move::SortAt(at.x));
+        }
+        let Some(row) = draw::process_row_at(self, at) else { return };
+        let pid = self.own.order().get(self.own.top + row).map(|p| p.pid);
+        if pid.is_some() && pid == self.own.cursor {
+            return self.open_process(id);
+        }
+        self.own.cursor = pid.or(self.own.cursor);
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::app::{Input, Spent};
 use crate::history::{ATTRIBUTES, HOLD_MAX, Past, PastSeries, Remembered};
+use crate::processes::{Details, OwnAnswer};
 use crate::table::{Answer, Ready};
 use peermon_api::{BestQuery, Error, NodesQuery, SeriesQuery, Service};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Nodes that are marked as the ones to use now.
@@ -24,25 +25,56 @@ const PAST_SECONDS: usize = 120;
 enum Wish {
     Every(Duration),
     Pause(bool),
+    Own(bool),
     /// It is forgotten with the wish.
     Forget(#[expect(dead_code, reason = "it is only dropped")] Spent),
 }
 
-/// The thread that asks. It ends when this is dropped, as soon as the daemon lets it.
+/// Looks at a process of this machine; `None` if it is not there, or is not the one that has been there for so many seconds.
+pub type Look = Arc<dyn Fn(u32, Option<u64>) -> Option<Details> + Send + Sync>;
+
+/// The threads that ask and look. They end when this is dropped, as soon as the daemon and the kernel let them.
 pub(crate) struct Source {
     wishes: Sender<Wish>,
+    /// One look at a time: files of a process may hang with it, and the thread then does, and nothing else.
+    looks: Option<SyncSender<(u32, Option<u64>)>>,
     pub(crate) inputs: Receiver<Input>,
 }
 
 impl Source {
-    pub(crate) fn start(service: Arc<dyn Service>, every: Duration) -> Result<Source, String> {
+    pub(crate) fn start(service: Arc<dyn Service>, every: Duration, look: Option<Look>) -> Result<Source, String> {
         let (wishes, told) = channel();
         let (tell, inputs) = channel();
-        let thread = std::thread::Builder::new().name("ask".into());
-        thread
-            .spawn(move || run(&*service, every, &told, &tell))
-            .map_err(|e| format!("cannot start a thread to ask the daemon: {e}; check the limit on processes"))?;
-        Ok(Source { wishes, inputs })
+        let failed = |e| format!("cannot start a thread to ask the daemon: {e}; check the limit on processes");
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let looks = match look {
+            None => None,
+            Some(look) => {
+                let (looks, told) = sync_channel::<(u32, Option<u64>)>(1);
+                let tell = tell.clone();
+                let run = move || {
+                    for (pid, since) in told {
+                        let details = look(pid, since).unwrap_or_default();
+                        if tell.send(Input::Process(pid, Box::new(details))).is_err() {
+                            return;
+                        }
+                    }
+                };
+                thread("look").spawn(run).map_err(failed)?;
+                Some(looks)
+            }
+        };
+        thread("ask").spawn(move || run(&*service, every, &told, &tell)).map_err(failed)?;
+        Ok(Source { wishes, looks, inputs })
+    }
+
+    pub(crate) fn own(&self, wanted: bool) {
+        self.wishes.send(Wish::Own(wanted)).ok();
+    }
+
+    pub(crate) fn look(&self, pid: u32, since: Option<u64>) {
+        // While one look hangs, the next ones are left out.
+        self.looks.as_ref().map(|l| l.try_send((pid, since)));
     }
 
     pub(crate) fn every(&self, every: Duration) {
@@ -61,7 +93,7 @@ impl Source {
 
 fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: &Sender<Input>) {
     let mut retry = RETRY_MIN;
-    let mut paused = false;
+    let (mut paused, mut own) = (false, false);
     let mut heard: Option<Instant> = None;
     loop {
         let asked = Instant::now();
@@ -69,6 +101,9 @@ fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: 
             return;
         }
         let answer = ask(service);
+        if own && answer.is_ok() && tell.send(ask_own(service)).is_err() {
+            return;
+        }
         let took = asked.elapsed();
         let failed = answer.is_err();
         let wait = if failed {
@@ -99,6 +134,13 @@ fn run(service: &dyn Service, mut every: Duration, told: &Receiver<Wish>, tell: 
                         next = next.min(asked + e);
                     }
                     every = e;
+                }
+                Ok(Wish::Own(wanted)) => {
+                    // Who opens a page does not want to wait for the next round.
+                    if wanted && !own && !paused && !failed && tell.send(ask_own(service)).is_err() {
+                        return;
+                    }
+                    own = wanted;
                 }
                 Ok(Wish::Pause(p)) => {
                     paused = p;
@@ -139,6 +181,12 @@ fn past(service: &dyn Service, nodes: usize, seconds: usize) -> Option<Past> {
     let told = service.series(&query).ok()?;
     let series = told.series.into_iter().map(|s| PastSeries { node: s.id, attribute: s.attribute, values: s.values });
     Some(Past { step: told.step_seconds, ago: told.to_seconds_ago, series: series.collect() })
+}
+
+/// What the node that answers tells of itself.
+fn ask_own(service: &dyn Service) -> Input {
+    let words = |e: Error| e.to_string();
+    Input::Own(Box::new(OwnAnswer { usage: service.usage().map_err(words), health: service.health().map_err(words) }))
 }
 
 /// One round of questions.

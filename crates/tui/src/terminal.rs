@@ -1,7 +1,7 @@
 //! The terminal: taken, given back however it ends, and written to only where it changed.
 
 use crate::app::{App, Input, Options, Order};
-use crate::source::Source;
+use crate::source::{Look, Source};
 use peermon_api::Service;
 use peermon_model::Instant;
 use ratatui::backend::CrosstermBackend;
@@ -33,16 +33,17 @@ const INPUTS_MAX: usize = 256;
 
 type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
-/// Shows the cluster until the user, the terminal or a signal ends it. Standard output must be a terminal.
+/// Shows the cluster until the user, the terminal or a signal ends it. Standard output must be a terminal. `look` tells of processes
+/// if they are this machine's.
 ///
 /// # Errors
 /// A sentence, if an option means nothing, the daemon cannot be asked in the first place, or the terminal fails.
-pub fn run(service: Arc<dyn Service>, options: &Options, mouse: bool) -> Result<(), String> {
+pub fn run(service: Arc<dyn Service>, options: &Options, mouse: bool, look: Option<Look>) -> Result<(), String> {
     let started = Clock::now();
     let now = || Instant::from_nanos(started.elapsed().as_nanos() as u64);
     let size = ratatui::crossterm::terminal::size().map_err(|e| failed(&e))?;
     let mut app = App::new(options, size, now())?;
-    let source = Source::start(service, app.every())?;
+    let source = Source::start(service, app.every(), look)?;
     while started.elapsed() < FIRST {
         match source.inputs.recv_timeout(FIRST.saturating_sub(started.elapsed())) {
             Ok(Input::Failed(why, _)) => return Err(why),
@@ -126,6 +127,8 @@ fn follow(app: &mut App, source: &Source, stop: &AtomicBool, mouse: bool, now: &
                 Order::Redraw => screen.clear()?,
                 Order::Every(every) => source.every(every),
                 Order::Pause(paused) => source.pause(paused),
+                Order::Own(wanted) => source.own(wanted),
+                Order::Look(pid, since) => source.look(pid, since),
             }
         }
         if changed && drawn.is_none_or(|d| d.elapsed() >= FRAME) {

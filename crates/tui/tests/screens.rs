@@ -3,7 +3,7 @@
 mod made;
 
 use peermon_model::Instant;
-use peermon_tui::{Answer, App, Input, Options, Order, Past, PastSeries, Ready, Remembered};
+use peermon_tui::{Answer, App, Details, Input, Options, Order, Past, PastSeries, Ready, Remembered};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -32,6 +32,14 @@ impl Desk {
             desk.now = second * 1000;
             desk.give(Input::Answer(Box::new(made::cluster(nodes, second).into())));
         }
+        desk
+    }
+
+    /// The same on the page of the node that answers, which told of itself.
+    fn of_own(processes: u32, size: (u16, u16)) -> Desk {
+        let mut desk = Desk::of(12, &Options::default(), size);
+        desk.press("home enter");
+        desk.give(Input::Own(Box::new(made::own(processes, WATCHED))));
         desk
     }
 
@@ -160,6 +168,71 @@ fn screens() {
         desk.press(keys);
         check(file, &desk.screen());
     }
+}
+
+#[test]
+fn what_the_node_that_answers_tells_of_itself() {
+    const CASES: &[(&str, u32, u16, u16, &str)] = &[
+        ("own_80x24.txt", 20, 80, 24, ""),
+        ("own_200x50.txt", 20, 200, 50, ""),
+        ("own_nothing_told_80x24.txt", 0, 80, 50, "end"),
+        ("own_other_120x50.txt", 20, 120, 50, "right right right right right right right"),
+        ("processes_80x24.txt", 60, 80, 24, "enter"),
+        ("processes_200x50.txt", 60, 200, 50, "enter down down down"),
+        ("processes_40x10.txt", 60, 40, 10, "enter pgdn pgdn"),
+        ("processes_by_memory.txt", 20, 120, 20, "enter > S end"),
+        ("process_80x24.txt", 20, 80, 24, "enter down down enter"),
+        ("process_next.txt", 20, 80, 24, "enter down enter right"),
+    ];
+    for (file, processes, columns, rows, keys) in CASES {
+        let mut desk = Desk::of_own(*processes, (*columns, *rows));
+        desk.press(keys);
+        check(file, &desk.screen());
+    }
+}
+
+#[test]
+fn a_process_is_looked_at_while_its_page_is_open() {
+    let mut desk = Desk::of_own(20, (80, 30));
+    desk.press("enter down enter");
+    let orders: Vec<Order> = std::iter::from_fn(|| desk.app.poll()).collect();
+    let Some(Order::Look(pid, Some(_))) = orders.last().copied() else { panic!("{orders:?}") };
+    assert_eq!(orders[0], Order::Own(true));
+    let details = Details {
+        command_line: Some("solver --all --of=it \u{1b}[2J and more of what would not fit into one line of a terminal".into()),
+        program: Some("/usr/bin/solver".into()),
+        folder: Some("/data/ada".into()),
+        open_files: Some(12),
+        group: Some("/user.slice/session-3.scope".into()),
+    };
+    desk.give(Input::Process(pid, Box::new(details)));
+    check("process_details.txt", &desk.screen());
+    // Each answer is a reason to look again, and what has ended says so.
+    desk.give(Input::Own(Box::new(made::own(20, WATCHED + 1))));
+    assert!(matches!(desk.app.poll(), Some(Order::Look(again, _)) if again == pid));
+    desk.give(Input::Own(Box::new(made::own(0, WATCHED + 2))));
+    assert_eq!(desk.app.poll(), None, "what has ended is not looked at");
+    assert!(desk.screen().contains("It has ended"), "{}", desk.screen());
+    desk.press("esc esc esc");
+    assert!(desk.screen().contains("NAME"), "{}", desk.screen());
+    assert_eq!(desk.app.poll(), Some(Order::Own(false)));
+}
+
+#[test]
+fn the_mouse_enters_processes() {
+    let mut desk = Desk::of_own(60, (80, 24));
+    desk.press("enter");
+    let line = |desk: &mut Desk, y: usize| desk.screen().lines().nth(y).expect("a line").to_string();
+    desk.click(5, 6);
+    assert!(line(&mut desk, 6).starts_with('>'), "{}", desk.screen());
+    desk.mouse(MouseEventKind::ScrollDown, 5, 10);
+    assert!(line(&mut desk, 9).starts_with('>'), "{}", desk.screen());
+    let x = line(&mut desk, 1).find("MEM").expect("a title") as u16;
+    desk.click(x, 1);
+    assert!(line(&mut desk, 1).contains("▼MEM"), "{}", desk.screen());
+    desk.click(5, 3);
+    desk.click(5, 3);
+    assert!(desk.screen().contains("What it uses"), "{}", desk.screen());
 }
 
 #[test]
@@ -348,6 +421,7 @@ mod anything {
             3 => mouse,
             1 => answer,
             1 => Just(()).prop_map(|()| Input::Answer(Box::new(Answer::default().into()))),
+            1 => (0..60_u32, 0..100_u64).prop_map(|(n, s)| Input::Own(Box::new(made::own(n, s)))),
             1 => (0..140_u16, 0..60_u16).prop_map(|(c, r)| Input::Resize(c, r)),
             1 => Just(()).prop_map(|()| Input::Failed("no".into(), Duration::from_secs(1))),
         ]

@@ -40,15 +40,23 @@ struct Cancel {
     /// Their numbers
     #[arg(required = true, value_name = "NUMBER")]
     numbers: Vec<u16>,
+    /// Print what they were as a JSON array
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
     if let Some(Action::Cancel(cancel)) = &args.action {
+        let mut all = Vec::new();
         for number in &cancel.numbers {
             let was = service.cancel_claim(*number)?;
+            if cancel.json {
+                all.push(was);
+                continue;
+            }
             output.line(&format!("{number}: {} of {} are no longer claimed", amounts(&was), clean(&was.node)))?;
         }
-        return Ok(());
+        return if cancel.json { output.json(&all) } else { Ok(()) };
     }
     let claims = service.claims()?;
     if args.json {

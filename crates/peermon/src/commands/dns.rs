@@ -54,8 +54,26 @@ pub(crate) struct Args {
     /// Print what an update now would be, as commands for nsupdate, and end
     #[arg(long)]
     dry_run: bool,
+    /// Print a JSON object a line: name, text, and addresses where they are known
+    #[arg(long, conflicts_with = "dry_run")]
+    json: bool,
     #[command(flatten)]
     choice: Box<Choice>,
+}
+
+impl Args {
+    /// Prints what happened, at once.
+    fn say(&self, text: &str, addresses: Option<&BTreeSet<IpAddr>>, output: &mut Output<'_>) -> Result<(), Failure> {
+        if !self.json {
+            output.line(&clean(text))?;
+            return Ok(output.out.flush()?);
+        }
+        let mut told = serde_json::json!({ "name": self.name, "text": text });
+        if let Some(addresses) = addresses {
+            told["addresses"] = addresses.iter().map(ToString::to_string).collect();
+        }
+        output.json_line(&told)
+    }
 }
 
 /// The port of DNS.
@@ -94,8 +112,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         registered.map_err(|e| Failure::new(format!("cannot take signal {signal}: {e}")))?;
     }
     let mut keeping = Keeping::new(args, service, server, &name);
-    output.line(&format!("keeping {} in the zone {} of {}", name, keeping.server.zone(), args.server))?;
-    output.out.flush()?;
+    args.say(&format!("keeping {} in the zone {} of {}", name, keeping.server.zone(), args.server), None, output)?;
     while !stop.load(Ordering::Relaxed) {
         keeping.step(output)?;
     }
@@ -166,7 +183,7 @@ fn once(
         return script.lines().try_for_each(|l| output.line(l));
     }
     server.write(&held, &wanted, args.ttl, &id).map_err(failure)?;
-    output.line(&format!("{name} is now {}", list(&wanted)))
+    args.say(&format!("{name} is now {}", list(&wanted)), Some(&wanted), output)
 }
 
 fn ranking(args: &Args, service: &dyn Service) -> Result<Vec<BestNode>, Failure> {
@@ -226,8 +243,7 @@ impl<'a> Keeping<'a> {
             Err(e) => Some(format!("cannot ask this node's daemon: {e}")),
         };
         if let Some(line) = line.filter(|l| *l != self.said) {
-            output.line(&clean(&line))?;
-            output.out.flush()?;
+            self.args.say(&line, self.written.as_ref(), output)?;
             self.said = line;
         }
         self.wait(begun + LOOK);
@@ -359,7 +375,19 @@ mod tests {
     fn args(name: &str, server: &str, key_file: PathBuf) -> Args {
         let (name, server) = (name.to_string(), server.to_string());
         let choice = Box::default();
-        Args { name, server, key_file, dns_zone: None, count: 3, ttl: 5, adopt: false, once: true, dry_run: false, choice }
+        Args {
+            name,
+            server,
+            key_file,
+            dns_zone: None,
+            count: 3,
+            ttl: 5,
+            adopt: false,
+            once: true,
+            dry_run: false,
+            json: false,
+            choice,
+        }
     }
 
     fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {

@@ -2,10 +2,13 @@ use crate::Failure;
 use crate::cli::Place;
 use crate::connect::connect;
 use crate::output::Output;
+use crate::process;
 use clap::ValueEnum;
 use peermon_api::Service;
+use peermon_client::Target;
 use peermon_tui::{Depth, Options, Problem, REFRESHES, Theme};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Watch the whole cluster in the terminal
@@ -87,7 +90,10 @@ pub(crate) fn run(args: &Args, place: &Place, output: &mut Output<'_>) -> Result
         ));
     }
     output.out.flush()?;
-    peermon_tui::run(Arc::new(client), &options, !args.no_mouse).map_err(Failure::new)
+    // The daemon behind a socket file is of this machine, if nobody forwards it; the look itself makes sure.
+    let look = matches!(client.target(), Target::Unix(_))
+        .then(|| -> peermon_tui::Look { Arc::new(|pid, seconds| process::look(Path::new("/proc"), pid, seconds)) });
+    peermon_tui::run(Arc::new(client), &options, !args.no_mouse, look).map_err(Failure::new)
 }
 
 fn options(args: &Args) -> Options {

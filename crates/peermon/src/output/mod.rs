@@ -1,9 +1,11 @@
 //! What every command prints with: streams, the terminal's properties, tables and pretty units.
 
+mod progress;
 mod table;
 mod text;
 mod units;
 
+pub(crate) use progress::Progress;
 pub(crate) use table::{Cell, Column, Table};
 pub(crate) use text::{clean, fold};
 pub(crate) use units::{age, amount, attribute, bytes, percent, rate, seconds, short_number, value};
@@ -97,6 +99,13 @@ impl Output<'_> {
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_writer_pretty(&mut self.out, value).map_err(io::Error::from)?;
         Ok(writeln!(self.out)?)
+    }
+
+    /// Prints a value as one line of JSON, at once: something that happened.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
+        self.line(&line)?;
+        Ok(self.out.flush()?)
     }
 }
 

@@ -195,7 +195,14 @@ pub(super) fn footer(app: &App, pen: &mut Pen<'_>, area: Rect) {
         used = pen.text(0, area.y, area.width, &format!(" {told} "), accent);
     }
     let keys: &[(&str, &str)] = match app.page {
+        Page::Node(id, _) if app.is_own(id) => {
+            &[("Esc", "back"), ("⏎", "processes"), ("←→", "others"), ("↑↓", "scroll"), ("?", "help"), ("q", "quit")]
+        }
         Page::Node(..) => &[("Esc", "back"), ("←→", "others"), ("↑↓", "scroll"), ("?", "help"), ("q", "quit")],
+        Page::Processes(_) => {
+            &[("Esc", "back"), ("⏎", "process"), ("↑↓", "move"), ("←→", "sort"), ("S", "turn"), ("?", "help"), ("q", "quit")]
+        }
+        Page::Process(..) => &[("Esc", "back"), ("←→", "others"), ("↑↓", "scroll"), ("?", "help"), ("q", "quit")],
         Page::Map => &[
             ("?", "help"),
             ("q", "quit"),
@@ -245,7 +252,7 @@ fn told(app: &App) -> String {
     if app.page == Page::Map {
         told.push(format!("sorted by {}", COLUMNS[app.sort].name));
     }
-    if matches!(app.page, Page::Node(..)) {
+    if app.page.node().is_some() {
         told.clear();
     }
     told.join(" · ")

@@ -1,15 +1,21 @@
 //! The screen as a function of the state and the size.
 
 mod header;
+mod health;
 mod list;
 mod map;
 mod node;
 mod overlay;
+mod processes;
+mod section;
 mod spark;
 
 pub(crate) use list::column_at;
 pub(crate) use node::overflow as node_overflow;
 pub(crate) use overlay::help_overflow;
+pub(crate) use processes::{
+    column_at as process_column_at, columns as process_columns, row_at as process_row_at, rows as process_rows,
+};
 
 use crate::app::{App, Overlay, Page};
 use crate::theme::{Palette, Role};
@@ -36,11 +42,12 @@ pub(crate) fn areas(app: &App) -> Areas {
     let (width, height) = app.size;
     let header = match (app.page, width, height) {
         (_, _, 0..=3) => 0,
-        (Page::Node(..), ..) | (_, _, 4..=6) => 1,
+        (page, ..) if page.node().is_some() => 1,
+        (_, _, 4..=6) => 1,
         (_, w, h) if w >= WIDE && h >= TALL => 3,
         _ => 2,
     };
-    let titles = u16::from(!matches!(app.page, Page::Node(..)) && height >= 2);
+    let titles = u16::from(!matches!(app.page, Page::Node(..) | Page::Process(..)) && height >= 2);
     let footer = match app.overlay {
         Overlay::Prompt(_) => 4,
         _ if app.keyless => 0,
@@ -65,7 +72,10 @@ impl App {
         header::draw(self, &mut pen, areas.header);
         match (&self.table, self.page) {
             (None, _) => header::waiting(self, &mut pen, areas.body),
-            (Some(table), Page::Node(id, scrolled)) => node::draw(self, table, id, scrolled, &mut pen, areas.body),
+            (Some(_), Page::Processes(id)) => processes::draw(self, id, &mut pen, areas.titles, areas.body),
+            (Some(table), Page::Node(id, scrolled) | Page::Process(id, scrolled)) => {
+                node::draw(self, table, id, scrolled, &mut pen, areas.body);
+            }
             (Some(table), Page::List) => list::draw(self, table, &mut pen, areas.titles, areas.body),
             (Some(table), Page::Map) => map::draw(self, table, &mut pen, areas.titles, areas.body),
         }

@@ -1,7 +1,8 @@
 //! One node's page: what is known of it, in sections; what is not measured is left out.
 
-use super::header::{fold, mark};
-use super::{Pen, areas, spark};
+use super::header::mark;
+use super::section::{self, Section};
+use super::{Pen, areas, health, processes};
 use crate::app::{App, Page};
 use crate::history::Trace;
 use crate::table::{Id, Node, Table};
@@ -16,63 +17,9 @@ use std::collections::BTreeSet;
 
 /// Columns from which sections stand in two columns.
 const TWO_COLUMNS: u16 = 100;
-/// Where the text of an entry begins, in so many columns.
-fn indent(width: u16) -> u16 {
-    if width < 50 { 13 } else { 19 }
-}
-/// Rows of a chart.
-const CHART: u16 = 4;
-
-enum Item {
-    /// A name and what it says; long texts go on in the next lines.
-    Entry(String, String, Style),
-    /// A name, a bar and what it says.
-    Gauge(&'static str, f64, String),
-    Chart(Trace),
-}
-
-struct Section {
-    title: &'static str,
-    items: Vec<Item>,
-}
-
-impl Section {
-    fn new(title: &'static str) -> Section {
-        Section { title, items: Vec::new() }
-    }
-
-    fn entry(&mut self, name: &str, text: Option<String>) {
-        if let Some(text) = text.filter(|t| !t.is_empty()) {
-            self.items.push(Item::Entry(name.to_string(), text, Style::new()));
-        }
-    }
-
-    fn gauge(&mut self, name: &'static str, level: Option<f64>, text: impl Fn(f64) -> String) {
-        if let Some(level) = level {
-            self.items.push(Item::Gauge(name, level, text(level)));
-        }
-    }
-
-    fn chart(&mut self, app: &App, n: &Node, trace: Trace) {
-        if trace.of(n).is_some() && app.history.any() {
-            self.items.push(Item::Chart(trace));
-        }
-    }
-
-    fn height(&self, width: u16) -> u16 {
-        2 + self.items.iter().map(|i| i.height(width)).sum::<u16>()
-    }
-}
-
-impl Item {
-    fn height(&self, width: u16) -> u16 {
-        match self {
-            Item::Entry(_, text, _) => fold(text, width.saturating_sub(indent(width)) as usize).len() as u16,
-            Item::Gauge(..) => 1,
-            Item::Chart(_) => CHART,
-        }
-    }
-}
+/// Processes and users of the node that answers that stand on its page; all of them have a page of their own.
+const PROCESSES: usize = 5;
+const USERS: usize = 4;
 
 pub(super) fn draw(app: &App, table: &Table, id: Id, scrolled: usize, pen: &mut Pen<'_>, area: Rect) {
     let Some(n) = table.find(id) else {
@@ -97,13 +44,16 @@ pub(super) fn draw(app: &App, table: &Table, id: Id, scrolled: usize, pen: &mut 
 
 /// Rows of the page that do not fit on the screen.
 pub(crate) fn overflow(app: &App) -> usize {
-    let (Some(table), Page::Node(id, _)) = (&app.table, app.page) else { return 0 };
+    let (Some(table), Some(id)) = (&app.table, app.page.node()) else { return 0 };
     let body = areas(app).body;
     let page = table.find(id).map(|n| render(app, table, n, body.width));
     page.map_or(0, |p| usize::from(p.area.height.saturating_sub(body.height)))
 }
 
 fn render(app: &App, table: &Table, n: &Node, width: u16) -> Buffer {
+    if matches!(app.page, Page::Process(..)) {
+        return processes::page(app, n, width);
+    }
     let zone = table.zones.iter().find(|z| z.name == n.view.zone);
     let sections = [measured(app, n), told(app, n, zone)].map(|mut side| {
         side.retain(|s| !s.items.is_empty());
@@ -121,48 +71,9 @@ fn render(app: &App, table: &Table, n: &Node, width: u16) -> Buffer {
         if i == 1 && two {
             (x, y) = (column + 2, 3);
         }
-        for section in side {
-            let style = pen.style(Role::Accent);
-            pen.text(x, y, column, section.title, style);
-            y += 1;
-            for item in &section.items {
-                self::item(app, n, item, &mut pen, Rect { x, y, width: column, height: item.height(column) });
-                y += item.height(column);
-            }
-            y += 1;
-        }
+        y = section::draw(app, n, side, &mut pen, x, y, column);
     }
     page
-}
-
-fn item(app: &App, n: &Node, item: &Item, pen: &mut Pen<'_>, area: Rect) {
-    let dim = pen.style(Role::Dim);
-    let indent = indent(area.width);
-    let beside = Rect { x: area.x + indent, width: area.width.saturating_sub(indent), ..area };
-    match item {
-        Item::Entry(name, text, style) => {
-            pen.text(area.x + 1, area.y, indent - 2, name, dim);
-            for (y, line) in (area.y..).zip(fold(text, beside.width as usize)) {
-                pen.text(beside.x, y, beside.width, &line, *style);
-            }
-        }
-        Item::Gauge(name, level, text) => {
-            pen.text(area.x + 1, area.y, indent - 2, name, dim);
-            let bar = beside.width.saturating_sub(24).clamp(4, 30).min(beside.width);
-            spark::gauge(pen, beside.x, area.y, bar, *level);
-            pen.text(beside.x + bar + 1, area.y, beside.width.saturating_sub(bar + 1), text, Style::new());
-        }
-        Item::Chart(trace) => {
-            let name = match trace {
-                Trace::Receive => "received",
-                Trace::Send => "sent",
-                _ => "",
-            };
-            pen.text(area.x + 1, area.y, indent - 2, name, dim);
-            let style = matches!(trace, Trace::Receive | Trace::Send).then(|| pen.style(Role::Accent));
-            spark::chart(pen, beside, app.history.cells(n.id, *trace, beside.width as usize, 1), style);
-        }
-    }
 }
 
 fn head(app: &App, n: &Node, pen: &mut Pen<'_>, width: u16) {
@@ -201,14 +112,16 @@ fn verdict(n: &Node) -> String {
         (State::Down, _) => "It answers nobody; what is shown was last heard.".into(),
         (State::Left, _) => "It said that it leaves.".into(),
         (State::Stale, _) => "Its zone is cut off; what is shown was last heard.".into(),
-        (State::Alive, Some(h)) if h < 0.995 => format!("It trusts itself to {}: its own probes complain.", units::percent(h)),
+        (State::Alive, Some(h)) if h <= 0.0 => "It must not be used.".into(),
+        (State::Alive, Some(h)) if h < 0.995 => format!("It trusts itself to {} only.", units::percent(h)),
+        (State::Alive, _) if n.view.avoided.is_some() => "It is avoided here.".into(),
         (State::Alive, Some(_)) => "It is well.".into(),
         (State::Alive, None) => String::new(),
     }
 }
 
 /// What is measured, with charts.
-fn measured(app: &App, n: &Node) -> Vec<Section> {
+fn measured<'a>(app: &'a App, n: &'a Node) -> Vec<Section<'a>> {
     let percent = |name: &str| n.vital(name).map(units::percent);
     let count = |fact: &str| n.number(fact).map(|c| format!("{c:.0}"));
 
@@ -256,11 +169,14 @@ fn measured(app: &App, n: &Node) -> Vec<Section> {
     gpus.gauge("memory", n.vital("gpu.mem.used"), |m| format!("{}{total}", units::percent(m)));
     gpus.entry("GPUs", n.number("gpu.count").filter(|c| *c > 0.0).map(|c| format!("{c:.0}")));
 
-    vec![cpu, memory, load, pressure, disks, gpus]
+    if let Some(usage) = app.own.usage().filter(|_| n.view.this) {
+        processes::gpus(usage, &mut gpus);
+    }
+    vec![health::section(app, n), cpu, memory, load, pressure, disks, gpus]
 }
 
 /// Traffic, and what was told about it once.
-fn told(app: &App, n: &Node, zone: Option<&ZoneView>) -> Vec<Section> {
+fn told<'a>(app: &'a App, n: &'a Node, zone: Option<&ZoneView>) -> Vec<Section<'a>> {
     let v = &n.view;
     let mut network = Section::new("Network");
     network.chart(app, n, Trace::Receive);
@@ -277,7 +193,8 @@ fn told(app: &App, n: &Node, zone: Option<&ZoneView>) -> Vec<Section> {
     }
 
     let mut notices = Section::new("Notices");
-    v.notices.iter().for_each(|notice| notices.entry(&notice.topic, Some(notice.text.clone())));
+    let others = v.notices.iter().filter(|n| !health::found(n));
+    others.for_each(|notice| notices.entry(&notice.topic, Some(notice.text.clone())));
 
     let mut labels = Section::new("Labels");
     let mut facts = Section::new("Facts");
@@ -307,7 +224,8 @@ fn told(app: &App, n: &Node, zone: Option<&ZoneView>) -> Vec<Section> {
     } else if !v.zone.is_empty() {
         place.entry("name", Some(v.zone.clone()));
     }
-    vec![network, notices, place, labels, own, facts]
+    let [processes, users] = processes::sections(app, n, PROCESSES, USERS);
+    vec![processes, users, network, notices, place, labels, own, facts]
 }
 
 /// What is told of a network interface, and the word before it.

@@ -36,6 +36,20 @@ pub(super) fn chart(pen: &mut Pen<'_>, area: Rect, levels: impl Iterator<Item = 
     }
 }
 
+/// The last tries of a probe, the oldest first: `.` good, `l` late, `x` failed.
+pub(super) fn tries(pen: &mut Pen<'_>, x: u16, y: u16, tries: &str) {
+    for (x, try_) in (x..).zip(tries.chars()) {
+        let (symbol, role) = match try_ {
+            '.' => ("▪", Role::Good),
+            'l' => ("◦", Role::Warn),
+            'x' => ("✖", Role::Bad),
+            _ => (" ", Role::Dim),
+        };
+        let style = pen.style(role);
+        pen.text(x, y, 1, symbol, style);
+    }
+}
+
 /// A bar from the left, the rest dotted.
 pub(super) fn gauge(pen: &mut Pen<'_>, x: u16, y: u16, room: u16, level: f64) {
     let eighths = (level.clamp(0.0, 1.0) * 8.0 * f64::from(room)).round() as u16;

@@ -1,7 +1,10 @@
 //! A cluster that is made up: the same for the same number of nodes and second.
 
-use peermon_api::{FactValue, NodeView, NoticeView, State, ZoneTotals, ZoneView};
-use peermon_tui::Answer;
+use peermon_api::{
+    FactValue, GpuUseView, HealthAnswer, NodeView, NoticeView, PeerHealthView, ProbeView, ProcessView, ReasonView, State,
+    UsageAnswer, UserView, Visibility, ZoneTotals, ZoneView,
+};
+use peermon_tui::{Answer, OwnAnswer};
 use std::collections::BTreeMap;
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -94,6 +97,11 @@ fn node(i: usize, second: u64) -> NodeView {
         text: "a new fan, on Friday at 18:00; \u{1b}[31mjobs go elsewhere".into(),
         seconds: None,
     };
+    let weak = NoticeView {
+        topic: "health.write".into(),
+        text: "writing 1 MB to /var took 4.2 s".into(),
+        seconds: Some(75.0 + second as f64),
+    };
     NodeView {
         name: if i == 4 { "機械-4".into() } else { format!("node-{i}") },
         id: format!("{:08x}", i * 2_654_435_761 % 0xffff_ffff).repeat(8),
@@ -106,8 +114,96 @@ fn node(i: usize, second: u64) -> NodeView {
         period_seconds: 1.0,
         facts,
         vitals,
-        avoided: None,
-        notices: if i == 0 { vec![notice] } else { vec![] },
+        avoided: (i % 11 == 7).then(|| "it does not answer over TCP".to_string()),
+        notices: match i {
+            0 => vec![notice],
+            i if i % 11 == 3 => vec![weak],
+            _ => vec![],
+        },
         this: i == 0,
+    }
+}
+
+/// What the node that answers tells of itself at a second: so many processes, and what probes found.
+pub(crate) fn own(processes: u32, second: u64) -> OwnAnswer {
+    let names = ["solver", "postgres", "bash\u{1b}[31m", "a program with a long name", "ssh"];
+    let process = |i: u32| ProcessView {
+        pid: 4711 + i * 37,
+        user: (i % 7 != 6).then(|| ["ada", "bob", "postgres"][i as usize % 3].to_string()),
+        command: (i % 7 != 6).then(|| names[i as usize % names.len()].to_string()),
+        cpus: (i != 3).then(|| 8.0 * wave(i as usize, second, 6) / f64::from(i + 1)),
+        mem: (12 << 30) / u64::from(i + 1),
+        read: i.is_multiple_of(2).then(|| 1e6 * wave(i as usize, second, 7)),
+        written: i.is_multiple_of(2).then(|| 3e7 * wave(i as usize, second, 8)),
+        age_seconds: 0.5,
+        state: Some(["runs", "sleeps", "waits"][i as usize % 3].to_string()),
+        parent: Some(if i == 0 { 1 } else { 4711 }),
+        threads: Some(1 + i * 3),
+        running_seconds: Some(f64::from(i) * 977.0 + 12.0 + second as f64),
+    };
+    let user = |(i, user): (u32, &str)| UserView {
+        user: user.into(),
+        processes: 1 + i * 3,
+        cpus: 4.0 / f64::from(i + 1),
+        mem: (12 << 30) / u64::from(i + 1),
+        read: 0.0,
+        written: f64::from(i) * 1e6,
+    };
+    let probe = |probe: &str, instance: Option<&str>, history: &str, reason: Option<&str>| ProbeView {
+        probe: probe.into(),
+        instance: instance.map(Into::into),
+        history: history.into(),
+        tries: 40,
+        seconds: 0.001,
+        mean_seconds: (!history.contains('x')).then_some(0.0012),
+        reason: reason.map(|text| ReasonView { probe: probe.into(), text: text.into(), severity: "avoid".into(), seconds: 75.0 }),
+    };
+    let peer = |i: usize| {
+        let viable = i != 7;
+        PeerHealthView {
+            name: format!("node-{i}"),
+            id: format!("{:08x}", i * 2_654_435_761 % 0xffff_ffff).repeat(8),
+            viable: Some(viable),
+            why: (!viable).then(|| "it does not answer over TCP".to_string()),
+            seconds: 42.0,
+            history: if viable { "........l......................." } else { "..............xxxxxxxxxxxxxxxxxx" }.into(),
+            rtt_seconds: viable.then_some(0.0004),
+            fetch: None,
+            viable_share: 0.98,
+            sees_me: Some(i != 5),
+        }
+    };
+    OwnAnswer {
+        usage: Ok(UsageAnswer {
+            name: "node-0".into(),
+            processes: (0..processes).map(process).collect(),
+            users: (0..).zip(["ada", "bob", "postgres"]).map(user).collect(),
+            gpus: vec![GpuUseView {
+                gpu: 0,
+                pid: 4711,
+                user: Some("ada".into()),
+                command: Some("solver".into()),
+                mem: Some(2 << 30),
+            }],
+            watched: 213,
+        }),
+        health: Ok(HealthAnswer {
+            name: "node-0".into(),
+            trust: 0.0,
+            reasons: vec![],
+            probes: vec![
+                probe("cpu", None, "................................", None),
+                probe(
+                    "mounts",
+                    Some("/a/long/way/to/data"),
+                    "..........xxxxxxxxxxxxxxxxxxxxxx",
+                    Some("reading its attributes takes longer than 2 s"),
+                ),
+                probe("resolver", Some("10.0.0.1"), "....l..........l................", None),
+            ],
+            sees: Visibility { viable: 10, of: 11 },
+            seen_by: Visibility { viable: 10, of: 11 },
+            peers: (1..12).map(peer).collect(),
+        }),
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct Look {
     /// Bytes.
     pub(super) memory: u64,
     pub(super) io: Option<Io>,
+    /// The kernel's letter.
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) threads: u32,
     /// It is a thread of the kernel's own: it holds no memory and reads no files.
     pub(super) kernel: bool,
     /// Its `io` file is not for this daemon to read, and is not asked for again.
@@ -34,6 +38,9 @@ struct Stat {
     kernel: bool,
     ticks: u64,
     memory: u64,
+    state: u8,
+    parent: u32,
+    threads: u32,
 }
 
 /// Bytes from and to disks.
@@ -44,9 +51,12 @@ pub(super) struct Io {
 }
 
 /// Words of `/proc/PID/stat` after the program's name.
+const STATE: usize = 0;
+const PARENT: usize = 1;
 const FLAGS: usize = 6;
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
+const THREADS: usize = 17;
 const START: usize = 19;
 const RESIDENT_PAGES: usize = 21;
 /// The kernel's `PF_KTHREAD`.
@@ -119,7 +129,7 @@ impl Proc {
     /// Looks at a process; `None` if it has ended. [`Proc::command`] is its program's name then.
     pub(super) fn look(&mut self, pid: u32, former: Option<&Look>) -> Result<Option<Look>, CollectError> {
         let Some(length) = self.read(pid, "/stat")?.filter(|l| *l > 0) else { return Ok(None) };
-        let Stat { start, kernel, ticks, memory } = self.parse(length)?;
+        let Stat { start, kernel, ticks, memory, state, parent, threads } = self.parse(length)?;
         let former = former.filter(|f| f.start == start);
         let uid = match former {
             Some(f) => f.uid,
@@ -129,7 +139,8 @@ impl Proc {
                 Err(_) => return Ok(None),
             },
         };
-        let mut look = Look { start, uid, ticks, memory, io: None, kernel, io_denied: former.is_some_and(|f| f.io_denied) };
+        let io_denied = former.is_some_and(|f| f.io_denied);
+        let mut look = Look { start, uid, ticks, memory, io: None, state, parent, threads, kernel, io_denied };
         if !kernel && !look.io_denied {
             match self.read(pid, "/io") {
                 Ok(Some(length)) => {
@@ -162,7 +173,11 @@ impl Proc {
         self.command.extend(String::from_utf8_lossy(&line[open + 1..close]).chars().filter(|c| !c.is_control()));
         let all = words(&line[close + 1..]);
         let number = |place: usize| text.number(all.clone().nth(place), format_args!("word {}", place + 3));
+        let small = |place: usize| Ok(number(place)?.try_into().unwrap_or(u32::MAX));
         Ok(Stat {
+            state: all.clone().nth(STATE).and_then(|w| w.first().copied()).unwrap_or(b'?'),
+            parent: small(PARENT)?,
+            threads: small(THREADS)?,
             start: number(START)?,
             kernel: number(FLAGS)? & KERNEL_THREAD != 0,
             ticks: number(USER_TICKS)?.saturating_add(number(SYSTEM_TICKS)?),

@@ -7,10 +7,12 @@ mod rank;
 use super::{Collector, ProcessPrivacy, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_some};
+use crate::hot_file::HotFile;
 use crate::limits::{
     KERNEL_THREADS_SKIPPED, PROCESS_ENTRIES_PER_ROUND, PROCESSES_HOT, PROCESSES_INTERVAL, PROCESSES_MAX, PROCESSES_PER_ROUND,
 };
 use crate::root::Root;
+use crate::text::words;
 use crate::user_names::UserNames;
 use look::{Look, Proc};
 use peermon_model::Unit::{Count, Seconds};
@@ -34,6 +36,7 @@ struct Processes {
     begun: Option<Instant>,
     cycle_seconds: Option<f64>,
     users: UserNames,
+    boot: HotFile,
     usage: Option<Arc<Usage>>,
     ranked: Option<Instant>,
 }
@@ -61,6 +64,7 @@ pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
         begun: None,
         cycle_seconds: None,
         users: UserNames::new(setup.root.path("etc/passwd")),
+        boot: setup.hot("proc/uptime"),
         usage: None,
         ranked: None,
     })
@@ -82,7 +86,8 @@ impl Collector for Processes {
             self.ranked = Some(now);
             self.users.refresh(now);
             self.hot = rank::hottest(&self.known, PROCESSES_HOT);
-            self.usage = Some(Arc::new(rank::usage(&self.known, &mut self.users, self.privacy, now)));
+            let at = rank::At { now, uptime: self.uptime(), ticks_per_second: self.root.ticks_per_second() };
+            self.usage = Some(Arc::new(rank::usage(&self.known, &mut self.users, self.privacy, at)));
         }
         put(out, WATCHED, self.known.len() as u64);
         put_some(out, CYCLE, self.cycle_seconds);
@@ -95,6 +100,12 @@ impl Collector for Processes {
 }
 
 impl Processes {
+    /// Seconds since the machine booted. Without it no process tells since when it is there; the collector of the file tells why.
+    fn uptime(&mut self) -> Option<f64> {
+        let text = self.boot.read().ok()?;
+        text.real(words(text.bytes).next(), "uptime").ok()
+    }
+
     /// An error in one process's files keeps no other from being looked at; the first one is told.
     fn look_at_some(&mut self, proc: &mut Proc, now: Instant) -> Result<(), CollectError> {
         let mut result = Ok(());

@@ -7,6 +7,16 @@ use crate::user_names::UserNames;
 use peermon_model::{Instant, ProcessUse, Usage, UserUse};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The moment of which the list is.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) now: Instant,
+    /// Seconds since the machine booted, if known.
+    pub(super) uptime: Option<f64>,
+    pub(super) ticks_per_second: f64,
+}
 
 /// The processes that used most processor time, the kernel's own threads among them.
 pub(super) fn hottest(known: &HashMap<u32, Known>, most: usize) -> Vec<u32> {
@@ -16,7 +26,7 @@ pub(super) fn hottest(known: &HashMap<u32, Known>, most: usize) -> Vec<u32> {
 }
 
 /// The processes and users that use most of processors, memory or disks.
-pub(super) fn usage(known: &HashMap<u32, Known>, users: &mut UserNames, privacy: ProcessPrivacy, now: Instant) -> Usage {
+pub(super) fn usage(known: &HashMap<u32, Known>, users: &mut UserNames, privacy: ProcessPrivacy, at: At) -> Usage {
     let names = privacy == ProcessPrivacy::Names;
     let amounts = |k: &Known| [k.cpu.unwrap_or(0.0), k.look.memory as f64, k.read.unwrap_or(0.0) + k.written.unwrap_or(0.0)];
     let pids = highest_of_each(known.iter().map(|(pid, k)| (*pid, amounts(k))).collect());
@@ -30,7 +40,11 @@ pub(super) fn usage(known: &HashMap<u32, Known>, users: &mut UserNames, privacy:
             memory: k.look.memory,
             read: k.read,
             written: k.written,
-            age: now.since(k.at),
+            age: at.now.since(k.at),
+            state: k.look.state.into(),
+            parent: k.look.parent,
+            threads: k.look.threads,
+            running: at.uptime.and_then(|up| Duration::try_from_secs_f64(up - k.look.start as f64 / at.ticks_per_second).ok()),
         })
     };
     let mut processes: Vec<ProcessUse> = pids.into_iter().filter_map(told).collect();

@@ -37,6 +37,15 @@ pub(super) struct Member {
     status: Option<ExitStatus>,
 }
 
+/// Why a cluster is not ready yet.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// Members that see all.
+    pub(super) seeing: usize,
+    /// What another one does not, in words.
+    pub(super) why: String,
+}
+
 /// All daemons, and the directory of their files. Dropping it ends them and removes the files.
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -62,27 +71,32 @@ impl Cluster {
     }
 
     /// Whether each node sees all nodes with values; else what is missing.
-    pub(super) fn ready(&self) -> Result<(), String> {
-        for m in &self.members {
-            let table = m.client().and_then(|c| c.nodes(&NodesQuery::default()));
-            let table = table.map_err(|e| format!("{} does not answer: {e}", m.name))?;
-            for other in &self.members {
-                let node = table.iter().find(|n| n.name == other.name && n.state == State::Alive);
-                let node = node.ok_or_else(|| format!("{} does not see {}", m.name, other.name))?;
-                if node.age_seconds.is_none() || !["load.1", "mem.available"].iter().all(|v| node.vitals.contains_key(*v)) {
-                    return Err(format!("{} has no values of {}", m.name, other.name));
-                }
+    pub(super) fn ready(&self) -> Result<(), Missing> {
+        let missing: Vec<String> = self.members.iter().filter_map(|m| self.sees_all(m).err()).collect();
+        let seeing = self.members.len() - missing.len();
+        missing.into_iter().next().map_or(Ok(()), |why| Err(Missing { seeing, why }))
+    }
+
+    fn sees_all(&self, m: &Member) -> Result<(), String> {
+        let table = m.client().and_then(|c| c.nodes(&NodesQuery::default()));
+        let table = table.map_err(|e| format!("{} does not answer: {e}", m.name))?;
+        for other in &self.members {
+            let node = table.iter().find(|n| n.name == other.name && n.state == State::Alive);
+            let node = node.ok_or_else(|| format!("{} does not see {}", m.name, other.name))?;
+            if node.age_seconds.is_none() || !["load.1", "mem.available"].iter().all(|v| node.vitals.contains_key(*v)) {
+                return Err(format!("{} has no values of {}", m.name, other.name));
             }
         }
         Ok(())
     }
 
-    /// A daemon that has ended since the last call, with how and the end of its log.
-    pub(super) fn ended(&mut self) -> Option<String> {
+    /// A daemon that has ended since the last call: its name, and how with the end of its log.
+    pub(super) fn ended(&mut self) -> Option<(String, String)> {
         for m in self.members.iter_mut().filter(|m| m.status.is_none()) {
             if let Ok(Some(status)) = m.child.try_wait() {
                 m.status = Some(status);
-                return Some(format!("{} has ended ({status}). The end of its log:\n{}", m.name, tail(&m.log)));
+                let how = format!("{} has ended ({status}). The end of its log:\n{}", m.name, tail(&m.log));
+                return Some((m.name.clone(), how));
             }
         }
         None
@@ -128,6 +142,17 @@ impl Member {
     /// Its process.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What there is to say of it, for programs.
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.name,
+            "replays": self.trace,
+            "http": format!("http://{}", self.http),
+            "socket": self.socket,
+            "pid": self.pid(),
+        })
     }
 
     /// Whether it has not been seen to end.
@@ -180,6 +205,7 @@ fn start_member(
     if let Some(trace) = trace {
         c.args(["--replay", trace]);
     }
+    c.args(["--label", if trace.is_some() { "values=replayed" } else { "values=real" }]);
     // A group of its own: Ctrl-C in the terminal reaches the demonstration only, which then ends all in order.
     c.process_group(0).stdin(Stdio::null()).stdout(log_file).stderr(errors);
     let child = c.spawn().map_err(|e| failed(&format!("start {}", me.display()), &e))?;

@@ -3,9 +3,10 @@
 mod cluster;
 
 use crate::Failure;
-use crate::output::{Cell, Column, Output, Table};
-use cluster::{Cluster, Member};
+use crate::output::{Cell, Column, Output, Progress, Table};
+use cluster::{Cluster, Member, Missing};
 use peermon_api::{BestQuery, By, NodesQuery, Service};
+use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,8 @@ use std::time::{Duration, Instant};
 Examples:
   peermon demo                      ends with Ctrl-C
   peermon demo --nodes 8
-  peermon demo --exit-after 5")]
+  peermon demo --exit-after 5
+  peermon demo --json | jq -r '.nodes[]?.http'")]
 pub(crate) struct Args {
     /// How many nodes
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
@@ -28,6 +30,12 @@ pub(crate) struct Args {
     /// End after so many seconds instead of waiting for Ctrl-C
     #[arg(long, value_name = "SECONDS")]
     exit_after: Option<u32>,
+    /// Print a JSON object a line for what happens: event (starting, ready, ended, stopped) and what belongs to it
+    #[arg(long)]
+    json: bool,
+    /// No line that says how far it is
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// Nodes of a demonstration: more say nothing new and slow a small machine down.
@@ -39,26 +47,46 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let stop = stop_signal()?;
-    output.hint(&format!("Starting {} daemons on loopback ...", args.nodes))?;
+    match args.json {
+        true => output.json_line(&json!({ "event": "starting", "nodes": args.nodes }))?,
+        false => output.hint(&format!("Starting {} daemons on loopback ...", args.nodes))?,
+    }
+    let mut progress = Progress::new(!args.quiet && !args.json);
     let mut cluster = Cluster::start(usize::from(args.nodes))?;
     let started = Instant::now();
-    while let Err(missing) = cluster.ready() {
+    while let Err(Missing { seeing, why }) = cluster.ready() {
+        progress.show(seeing, cluster.members.len(), "see all", output)?;
         if stop.load(Ordering::Relaxed) {
-            return cluster.stop();
+            progress.hide(output)?;
+            return end(args, cluster, output);
         }
-        if let Some(ended) = cluster.ended() {
+        if let Some((_, ended)) = cluster.ended() {
+            progress.hide(output)?;
             return Err(Failure::new(ended));
         }
         if started.elapsed() > READY_MAX {
-            return Err(Failure::new(format!("after {} s {missing}", READY_MAX.as_secs())));
+            progress.hide(output)?;
+            return Err(Failure::new(format!("after {} s {why}", READY_MAX.as_secs())));
         }
         std::thread::sleep(LOOK);
     }
-    output.hint(&format!("Each sees all after {:.1} s.\n ", started.elapsed().as_secs_f64()))?;
-    show(&cluster.members, output)?;
-    output.out.flush()?;
+    progress.hide(output)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        let nodes: Vec<_> = cluster.members.iter().map(Member::json).collect();
+        output.json_line(&json!({ "event": "ready", "seconds": seconds, "nodes": nodes }))?;
+    } else {
+        output.hint(&format!("Each sees all after {seconds:.1} s.\n "))?;
+        show(&cluster.members, output)?;
+        output.out.flush()?;
+    }
     wait(args, &stop, &mut cluster, output)?;
-    cluster.stop()
+    end(args, cluster, output)
+}
+
+fn end(args: &Args, cluster: Cluster, output: &mut Output<'_>) -> Result<(), Failure> {
+    cluster.stop()?;
+    if args.json { output.json_line(&json!({ "event": "stopped" })) } else { Ok(()) }
 }
 
 /// Set once the user, the session or a service manager wants the demonstration to end.
@@ -75,8 +103,11 @@ fn stop_signal() -> Result<Arc<AtomicBool>, Failure> {
 fn wait(args: &Args, stop: &AtomicBool, cluster: &mut Cluster, output: &mut Output<'_>) -> Result<(), Failure> {
     let end = args.exit_after.map(|s| Instant::now() + Duration::from_secs(u64::from(s)));
     while !stop.load(Ordering::Relaxed) && end.is_none_or(|e| Instant::now() < e) {
-        if let Some(ended) = cluster.ended() {
-            output.hint(&ended)?;
+        if let Some((name, ended)) = cluster.ended() {
+            match args.json {
+                true => output.json_line(&json!({ "event": "ended", "name": name, "text": ended }))?,
+                false => output.hint(&ended)?,
+            }
             if cluster.members.iter().all(|m| !m.running()) {
                 return Err(Failure::new("all daemons of the demonstration have ended"));
             }

@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Who is to read it
     #[arg(long, short, value_enum, value_name = "FORMAT", default_value = "openmpi")]
     format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// How many nodes at most [default: 1, or what --select says in its span]
     #[arg(short, long = "count", value_name = "N", value_parser = count)]
     n: Option<usize>,
@@ -183,7 +186,8 @@ fn write(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<
             Ok(Host { host: host(best, args.addresses)?, slots: Host::slots(node, slots), best, node })
         })
         .collect::<Result<_, Failure>>()?;
-    let text = format::text(args.format, &hosts, args.template.as_deref(), args.user.as_deref())?;
+    let format = if args.json { Format::Json } else { args.format };
+    let text = format::text(format, &hosts, args.template.as_deref(), args.user.as_deref())?;
     Ok((text, hosts.len()))
 }
 

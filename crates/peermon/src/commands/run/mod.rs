@@ -5,18 +5,21 @@ mod job;
 use crate::Failure;
 use crate::choice::{Choice, count, host};
 use crate::claiming::{Claiming, release};
-use crate::output::{Output, clean};
+use crate::output::{Output, Progress, clean};
 use job::{Ending, News, Work};
 use peermon_api::{BestNode, NodesQuery, Service, State};
 use peermon_placement::nodeset;
+use serde_json::json;
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::mpsc::sync_channel;
 
 /// Run a command on the best nodes, over ssh
 ///
 /// Every line of output stands behind the node's name. On a terminal a last line says how far it is; in the end failures are summed up, and
 /// the exit code is 1 if there is any. ssh must be able to log in without asking (keys or an agent).
+///
+/// With --json each line of output, and each end, is an object on a line of its own.
 ///
 /// A single word is a line for the shell there; several words are run as they are.
 ///
@@ -28,7 +31,8 @@ Examples:
   peermon run -n 4 -- hostname
   peermon run -n 4 --mem 8G -- 'cd /data && ls | wc -l'
   peermon run --nodes 'node[1-8]' -- systemctl is-active chrony
-  peermon run --group up -- uptime")]
+  peermon run --group up -- uptime
+  peermon run --group up --json -- uname -r | jq -r 'select(.line) | .line'")]
 pub(crate) struct Args {
     /// How many nodes at most [default: 1, or what --select says in its span]
     #[arg(short, long = "count", value_name = "N", value_parser = count)]
@@ -52,6 +56,12 @@ pub(crate) struct Args {
     /// Further options for ssh, one word each, e.g. --ssh-option=-luser
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     ssh_option: Vec<String>,
+    /// Print a JSON object a line: node, id, with stream (out, err) and line, or with well and, if it failed, why
+    #[arg(long)]
+    json: bool,
+    /// No line that says how far it is
+    #[arg(long, short)]
+    quiet: bool,
     /// The command
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -65,7 +75,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
     let width = nodes.iter().map(|n| n.name.chars().count()).max().unwrap_or_default();
     let mut waiting: VecDeque<usize> = (0..nodes.len()).collect();
     let (sender, news) = sync_channel(job::NEWS_MAX);
-    let mut progress = Progress { shown: false, terminal: std::io::stderr().is_terminal(), of: nodes.len() };
+    let mut progress = Progress::new(!args.quiet && !args.json);
     let mut endings: Vec<Option<Ending>> = vec![None; nodes.len()];
     let mut running = 0;
     let mut done = 0;
@@ -79,6 +89,12 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         }
         match news.recv() {
             Ok(News::Line { index, error, line }) => {
+                if args.json {
+                    let line = String::from_utf8_lossy(&line);
+                    let (node, stream) = (&nodes[index], if error { "err" } else { "out" });
+                    output.json_line(&json!({ "node": node.name, "id": node.id, "stream": stream, "line": line }))?;
+                    continue;
+                }
                 progress.hide(output)?;
                 let name = clean(&nodes[index].name);
                 let to: &mut dyn Write = if error { output.hints } else { output.out };
@@ -88,6 +104,14 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
                 to.flush()?;
             }
             Ok(News::End { index, ending }) => {
+                if args.json {
+                    let (node, well) = (&nodes[index], ending == Ending::Well);
+                    let mut told = json!({ "node": node.name, "id": node.id, "well": well });
+                    if let Ending::Badly(why) = &ending {
+                        told["why"] = why.as_str().into();
+                    }
+                    output.json_line(&told)?;
+                }
                 endings[index] = Some(ending);
                 release(service, claims.get(index).copied());
                 running -= 1;
@@ -96,7 +120,7 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
             // The sender is held here, so this cannot be; there is nothing to wait for if it is.
             Err(_) => break,
         }
-        progress.show(done, output)?;
+        progress.show(done, nodes.len(), "done", output)?;
     }
     progress.hide(output)?;
     summed_up(&nodes, &endings)
@@ -169,31 +193,6 @@ fn summed_up(nodes: &[BestNode], endings: &[Option<Ending>]) -> Result<(), Failu
         format!("  {}: {why}", all.join(","))
     }));
     Err(Failure::new(lines.join("\n")))
-}
-
-/// A line that says how far it is, while somebody looks.
-struct Progress {
-    shown: bool,
-    terminal: bool,
-    of: usize,
-}
-
-impl Progress {
-    fn show(&mut self, done: usize, output: &mut Output<'_>) -> Result<(), Failure> {
-        if self.terminal && done < self.of {
-            write!(output.hints, "\r\u{1b}[K{done} of {} done", self.of)?;
-            output.hints.flush()?;
-            self.shown = true;
-        }
-        Ok(())
-    }
-
-    fn hide(&mut self, output: &mut Output<'_>) -> Result<(), Failure> {
-        if std::mem::take(&mut self.shown) {
-            write!(output.hints, "\r\u{1b}[K")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 import { defineConfig } from "vite";
-
-declare const process: { env: Record<string, string | undefined> };
+import { licences } from "./licences.mjs";
 
 // The daemon that `npm run dev` and `npm run preview` show.
 const daemon = process.env.PEERMON_API ?? "http://127.0.0.1:19811";
@@ -8,7 +7,9 @@ const proxy = { "/api": { target: daemon, changeOrigin: true } };
 
 export default defineConfig({
   // The page's security policy allows no inline script; the browsers that can show it need no polyfill for preloading.
-  build: { license: { fileName: "licences.txt" }, target: "es2022", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 300 },
+  build: { target: "es2022", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 300 },
+  // Names of JSX are as tsconfig.json says, which Vite reads.
+  plugins: [licences("licences.txt")],
   server: { proxy },
   preview: { proxy },
 });
