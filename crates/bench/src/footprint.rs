@@ -156,13 +156,13 @@ fn exporter() -> Result<Option<(Running, SocketAddr)>> {
 }
 
 /// A free port of loopback.
-fn free() -> Result<SocketAddr> {
+pub(crate) fn free() -> Result<SocketAddr> {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     socket.local_addr().context("its number")
 }
 
 /// Reads `/metrics` and returns its length.
-fn fetch(from: SocketAddr) -> Result<usize> {
+pub(crate) fn fetch(from: SocketAddr) -> Result<usize> {
     let mut answer = Vec::new();
     let mut stream = TcpStream::connect(from).with_context(|| format!("asking {from}"))?;
     stream.set_read_timeout(Some(PATIENCE)).context("setting a time limit")?;

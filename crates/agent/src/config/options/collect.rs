@@ -2,9 +2,17 @@
 
 use super::Opt;
 use super::words::{auto_or_off, quoted, quoted_list};
-use crate::config::input::Input;
+use crate::config::input::{Input, show_duration, show_percent};
+use crate::config::tables;
 use peermon_collector::ProcessPrivacy;
+use peermon_collector::limits::SYSTEM_WINDOW_MAX;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
+/// Below, even what cannot wait would not fit; more than one core it hardly can use.
+const SHARES: RangeInclusive<f64> = 0.0005..=1.0;
+/// What others are told says "within 3 minutes", so it is no longer.
+const CPU_WINDOWS: RangeInclusive<Duration> = Duration::from_secs(10)..=SYSTEM_WINDOW_MAX;
 /// Collectors that can be left out: more than there are.
 const WITHOUT_MAX: usize = 64;
 
@@ -17,8 +25,22 @@ pub(super) const LIST: &[Opt] = &[
         example: None,
         show: |c| quoted_list(&c.without_collectors),
         put: |c, i| {
-            let name = |i: &Input| i.text().map(str::to_string);
+            let name = |i: &Input| i.text().and_then(|t| tables::collector(t).map(str::to_string));
             c.without_collectors = i.list(WITHOUT_MAX)?.iter().map(name).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "cpu_budget",
+        help: "Processor time that this daemon may use: a share of one core, \"0.05%\" to \"100%\", or \"off\" for no limit. Where it uses\n\
+               more, collectors look less often, up to 16 times, as far as nobody else waits for them: what all nodes see, self-probes\n\
+               and gossip stay as they are. `peermon status`, the log and the attribute self.stretch say so. Small: values that this\n\
+               machine alone shows get old, at most 2 minutes. Large, or none: a machine with very many devices pays for them.",
+        reloads: true,
+        example: None,
+        show: |c| quoted(&c.cpu_budget.map_or("off".to_string(), show_percent)),
+        put: |c, i| {
+            c.cpu_budget = if i.text().is_ok_and(|t| t == "off") { None } else { Some(i.percent(&SHARES)?) };
             Ok(())
         },
     },
@@ -92,6 +114,18 @@ pub(super) const LIST: &[Opt] = &[
         },
     },
     Opt {
+        key: "probes.cpu_window",
+        help: "How long it counts against this node that the kernel itself used over 95 % of its processors, 10s to 3m. Short: it is\n\
+               offered again soon, perhaps between two attacks of the same trouble. Long: one attack keeps jobs away for minutes.",
+        reloads: true,
+        example: None,
+        show: |c| quoted(&show_duration(c.probes.cpu_window)),
+        put: |c, i| {
+            c.probes.cpu_window = i.duration(&CPU_WINDOWS)?;
+            Ok(())
+        },
+    },
+    Opt {
         key: "probes.write",
         help: "Directories that must take files: every minute a small one is written to each file system among them and removed\n\
                again, sooner if it looks full or read-only. Where this daemon's user may not write, nothing is tried.",
@@ -108,3 +142,21 @@ pub(super) const LIST: &[Opt] = &[
         },
     },
 ];
+
+pub(super) const TABLES: &[Opt] = &[Opt {
+    key: "collector_periods",
+    help: "How often single collectors look, 125ms to 1h, rather than as often as usual (`peermon status --all` tells); what all nodes\n\
+           see may be 10s old at most. None looks more often than `period`. Short: fresher values, more processor time. Long: the\n\
+           reverse. In the variable: NAME=PERIOD,NAME=PERIOD.",
+    reloads: true,
+    example: Some("[collector_periods]\ncgroups = \"1m\"\nfilesystems = \"30s\""),
+    show: |c| {
+        let pairs: Vec<_> =
+            c.collector_periods.iter().map(|(k, d)| format!("{} = {}", quoted(k), quoted(&show_duration(*d)))).collect();
+        format!("{{ {} }}", pairs.join(", "))
+    },
+    put: |c, i| {
+        c.collector_periods = tables::collector_periods(i)?;
+        Ok(())
+    },
+}];

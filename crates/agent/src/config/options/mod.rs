@@ -50,7 +50,7 @@ impl std::fmt::Debug for Opt {
 
 /// By subject, in the order of the documented sample: what stands in no section of the file comes before what does, but for
 /// tables, which are sections of their own.
-const LISTS: &[&[Opt]] = &[node::LIST, collect::LIST, gossip::LIST, faces::LIST, log::LIST, own::LIST];
+const LISTS: &[&[Opt]] = &[node::LIST, collect::LIST, gossip::LIST, faces::LIST, log::LIST, collect::TABLES, own::LIST];
 
 /// All options, in the order of the documented sample.
 pub static OPTIONS: &[Opt] = &JOINED;
@@ -95,8 +95,13 @@ fn sections() -> impl Iterator<Item = &'static str> {
 
 /// The option or section whose name is most like the one written, if any is like it at all.
 pub(in crate::config) fn nearest(key: &str) -> Option<&'static str> {
+    like(key, OPTIONS.iter().map(|o| o.key).chain(sections()))
+}
+
+/// The name among those known that is most like the one written, if any is like it at all.
+pub(in crate::config) fn like<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_string();
-    let known = OPTIONS.iter().map(|o| o.key).chain(sections()).filter(|k| *k != key);
+    let known = known.filter(|k| *k != key);
     // Somebody who has the right last word in the wrong section is helped best.
     let distance = |k: &&str| steps(k, key).min(steps(&leaf(k), &leaf(key)) + 1);
     // Of several that are as near, the first of the list: it is the more usual one.
