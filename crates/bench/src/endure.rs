@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_millis(125);
 /// How many rounds of the usual second come in a second.
 const FASTER: f64 = 8.0;
 /// What is remembered of each node: as many rounds as an hour at the usual period has, which is the default.
-const KEEP: &str = "7m30s";
+const KEEP: &str = "450s";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Between two ends of a peer.

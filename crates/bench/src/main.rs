@@ -14,7 +14,7 @@ mod placement;
 mod scale;
 
 use anyhow::{Context, Result, bail, ensure};
-use peermon_bench::{process, table};
+use peermon_bench::table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use std::time::Duration;
 const USAGE: &str = "\
 usage: peermon-bench footprint|endure|loaded|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
 
-  footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
+  footprint   a daemon at 1 Hz that nobody asks and one that is read, beside node_exporter, gmond and netdata
   endure      whether a daemon's memory stays flat: rounds eight times as fast as usual, peers that come and go, somebody who reads
   loaded      how timely a daemon is beside 8 busy loops a core, without and with real-time priority (as root)
   cluster     many daemons on this machine: cost, traffic, and how old what they know is

@@ -26,6 +26,8 @@ const UNITS: &[Unit] = &[
     Unit::Count,
     Unit::Hertz,
     Unit::Celsius,
+    Unit::Watts,
+    Unit::TurnsPerMinute,
 ];
 
 /// `KEY = "VALUE"`, or as one text `KEY=VALUE,KEY=VALUE`, at most so many.

@@ -9,12 +9,15 @@ use crate::limits::SENSORS_MAX;
 use crate::root::Root;
 use crate::sysfs::{entries, file_name};
 use crate::text::Text;
-use peermon_model::{Attribute, Sample, Unit::None as NoUnit};
+use peermon_model::{
+    Attribute, Sample,
+    Unit::{None as NoUnit, TurnsPerMinute},
+};
 use std::path::Path;
 use std::sync::Arc;
 
 attributes! {
-    SPEED = &Attribute::gauge("fan.{}.speed", NoUnit, "How fast one fan turns, in turns per minute.").prom("node_hwmon_fan_rpm", "", &[]);
+    SPEED = &Attribute::gauge("fan.{}.speed", TurnsPerMinute, "How fast one fan turns.").prom("node_hwmon_fan_rpm", "", &[]);
     ALARM = &Attribute::gauge("fan.{}.alarm", NoUnit, "Whether the hardware says that one fan is too slow: 1 or 0.").prom("node_hwmon_fan_alarm", "", &[]);
 }
 

@@ -37,8 +37,8 @@ pub(super) const LIST: &[Opt] = &[
     Opt {
         key: "vital",
         help: "Attributes of this machine that it publishes besides the built-in vitals, at most 8, one byte a period each: a full\n\
-               attribute name, its unit (ratio, bytes, bytes/s, bits/s, seconds, 1/s, count, hertz, celsius) and, if it is neither\n\
-               a ratio nor a count below 255, a floor: the smallest value told from zero; steps are 9 % above it. If no collector\n\
+               attribute name, its unit (ratio, bytes, bytes/s, bits/s, seconds, 1/s, count, hertz, celsius, watts, rpm) and, if it is\n\
+               neither a ratio nor a count below 255, a floor: the smallest value told from zero; steps are 9 % above it. If no collector\n\
                gives it: a file that begins with its number, and a factor that makes it the unit. Only in this file.",
         reloads: true,
         example: Some(

@@ -11,7 +11,7 @@ use crate::lane::{Lane, Outcome, Patience};
 use crate::limits::{COLLECTOR_TIME_MAX, GPU_LOOK_INTERVAL, GPU_TIME_MAX, GPU_VALID, GPUS_MAX};
 use crate::root::Root;
 use crate::user_names::UserNames;
-use peermon_model::Unit::{Bytes, Celsius, Count, None as NoUnit, Ratio};
+use peermon_model::Unit::{Bytes, Celsius, Count, Ratio, Watts};
 use peermon_model::{Attribute, Facts, GpuUse, Instant, Sample, Samples, Value};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ attributes! {
     MEMORY_USED = &Attribute::gauge("gpu.{}.mem.used", Bytes, "Memory of one GPU in use.");
     MEMORY_TOTAL = &Attribute::gauge("gpu.{}.mem.total", Bytes, "Memory of one GPU.");
     TEMPERATURE = &Attribute::gauge("gpu.{}.temperature", Celsius, "Temperature of one GPU.");
-    POWER = &Attribute::gauge("gpu.{}.power", NoUnit, "Power one GPU draws, in watts.");
+    POWER = &Attribute::gauge("gpu.{}.power", Watts, "Power one GPU draws.");
     PROCESSES = &Attribute::gauge("gpu.{}.procs", Count, "Processes that use one GPU.");
 }
 
