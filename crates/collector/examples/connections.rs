@@ -1,7 +1,8 @@
 //! What it costs to tell TCP connections by network on a host with very many of them:
 //! `cargo run --release -p peermon-collector --example connections [SOCKETS]`.
 //!
-//! Half as many connections as sockets are opened over loopback, for both ends count; as many as the limit on open files allows.
+//! Half as many connections as sockets are opened over loopback, for both ends count, by as many processes as the limit on open
+//! files makes it take.
 //! The rounds are told that a second has passed since the former one.
 #![allow(clippy::print_stdout)]
 
@@ -9,24 +10,35 @@ use peermon_collector::{COLLECTORS, Root, Round, Setup, limits};
 use peermon_model::Instant;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant as Clock};
 
 /// Connections to one address: below the ports that a kernel gives out by itself.
 const PER_ADDRESS: usize = 20_000;
 /// Files that this program itself needs.
 const OWN_FILES: u64 = 64;
+/// Processes that hold them, at most.
+const PROCESSES_MAX: usize = 200;
+/// What tells such a process what to do.
+const HOLD: &str = "hold";
 /// Looks at all connections that are measured.
 const LOOKS: usize = 3;
 /// No look takes so many rounds.
 const ROUNDS_MAX: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let wanted: usize = std::env::args().nth(1).map_or(Ok(100_000), |n| n.parse())?;
-    let sockets = allowed(wanted);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [hold, network, sockets] = words.as_slice()
+        && hold == HOLD
+    {
+        return holding(network.parse()?, sockets.parse()?);
+    }
+    let wanted: usize = words.first().map_or(Ok(100_000), |n| n.parse())?;
     let begun = Clock::now();
-    let held = open(sockets / 2)?;
-    println!("{} sockets in {:.1} s (wanted: {wanted})", held.len(), begun.elapsed().as_secs_f64());
+    let held = Held::open(wanted)?;
+    println!("{} sockets of {} processes in {:.1} s", held.sockets, held.processes.len(), begun.elapsed().as_secs_f64());
 
     let setup = Setup::new(&Root::host(), []);
     let entry = COLLECTORS.iter().find(|e| e.name == "networks").ok_or("there is no such collector")?;
@@ -61,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             told.unwrap_or_default(),
             per(all, rounds),
             most.as_secs_f64() * 1e6,
-            per(all, held.len() as u64),
+            per(all, held.sockets as u64),
             all.as_secs_f64() * 1e3,
             (all * limits::NETWORKS_REST).max(limits::NETWORKS_INTERVAL).as_secs_f64(),
         );
@@ -84,13 +96,49 @@ fn allowed(wanted: usize) -> usize {
     wanted.min(now.saturating_sub(OWN_FILES) as usize)
 }
 
-/// Both ends of so many connections.
-fn open(connections: usize) -> Result<Vec<TcpStream>, Box<dyn Error>> {
-    let mut held = Vec::with_capacity(2 * connections);
+/// Processes that hold connections; they end when their standard input does.
+struct Held {
+    sockets: usize,
+    processes: Vec<Child>,
+}
+
+impl Held {
+    /// As many processes as it takes, for each may open only so many files.
+    fn open(wanted: usize) -> Result<Held, Box<dyn Error>> {
+        let each = allowed(wanted) / 2 * 2;
+        let mut held = Held { sockets: 0, processes: Vec::new() };
+        while held.sockets < wanted && held.processes.len() < PROCESSES_MAX {
+            let sockets = each.min(wanted - held.sockets);
+            let network = held.processes.len() + 1;
+            let mut child = Command::new(std::env::current_exe()?);
+            child.args([HOLD, &network.to_string(), &sockets.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = child.spawn()?;
+            let mut word = String::new();
+            BufReader::new(child.stdout.take().ok_or("it has an output")?).read_line(&mut word)?;
+            held.processes.push(child);
+            held.sockets += word.trim().parse::<usize>()?;
+        }
+        Ok(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for child in &mut self.processes {
+            drop(child.stdin.take());
+            child.wait().ok();
+        }
+    }
+}
+
+/// Opens both ends of connections within loopback network 127.0.N, says how many sockets that is, and waits.
+fn holding(network: u8, sockets: usize) -> Result<(), Box<dyn Error>> {
+    allowed(sockets);
+    let mut held = Vec::with_capacity(sockets);
     let mut listener: Option<(TcpListener, SocketAddr)> = None;
-    for i in 0..connections {
+    for i in 0..sockets / 2 {
         if i.is_multiple_of(PER_ADDRESS) {
-            let address = Ipv4Addr::new(127, 0, 1, 1 + (i / PER_ADDRESS) as u8);
+            let address = Ipv4Addr::new(127, 0, network, 1 + (i / PER_ADDRESS) as u8);
             let new = TcpListener::bind((address, 0))?;
             let at = new.local_addr()?;
             listener = Some((new, at));
@@ -99,7 +147,9 @@ fn open(connections: usize) -> Result<Vec<TcpStream>, Box<dyn Error>> {
         held.push(TcpStream::connect(at)?);
         held.push(listener.accept()?.0);
     }
-    Ok(held)
+    println!("{}", held.len());
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 fn processor() -> Duration {
