@@ -1,14 +1,14 @@
 //! Other monitors, as Debian packages them, started by hand in a process group of their own and ended by their numbers.
 
-use super::free;
 use super::place::Places;
+use super::{PATIENCE, free};
 use anyhow::{Context, Result, bail};
 use peermon_bench::process::descendants;
 use peermon_testbed::{find, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) const ALL: [Start; 3] = [node_exporter, gmond, netdata];
 
 /// Time one has to end when it is told to.
 const END_WAIT: Duration = Duration::from_secs(10);
+/// Between two looks whether one answers.
+const FIRST_ANSWER: Duration = Duration::from_millis(300);
 /// Ganglia's port.
 const GANGLIA: u16 = 8649;
 /// Where netdata answers, on its own host.
@@ -65,7 +67,7 @@ fn start(mut command: Command, name: &str) -> Result<Child> {
     command.spawn().with_context(|| format!("starting {name}"))
 }
 
-fn installed(program: &str, package: &str) -> Result<std::path::PathBuf> {
+fn installed(program: &str, package: &str) -> Result<PathBuf> {
     find(program).with_context(|| format!("{program} is not here: apt-get install --no-install-recommends {package}"))
 }
 
@@ -75,16 +77,12 @@ fn node_exporter(places: &Places, i: usize, _: &Path) -> Result<Other> {
     let page = SocketAddr::new(places.address(i), free()?.port());
     let mut command = places.command(i, &installed(name, name)?);
     command.arg(format!("--web.listen-address={page}"));
-    let mut other = Other { name: "node_exporter, read at 1 Hz".into(), page: Some(page), child: start(command, name)? };
-    let reader = places.reader(super::WATCHER, page).and_then(|r| {
-        // The first answer.
-        std::thread::sleep(Duration::from_millis(500));
-        r.end()
-    });
-    if reader.is_err() {
-        let state = other.child.try_wait();
-        bail!("node_exporter does not answer: {state:?}");
-    }
+    let other = Other { name: "node_exporter, read at 1 Hz".into(), page: Some(page), child: start(command, name)? };
+    wait_for("node_exporter's first answer", PATIENCE, || {
+        let reader = places.reader(super::WATCHER, page).map_err(|e| format!("{e:#}"))?;
+        std::thread::sleep(FIRST_ANSWER);
+        reader.end().map_err(|e| format!("{e:#}"))
+    })?;
     Ok(other)
 }
 
@@ -94,11 +92,20 @@ fn gmond(places: &Places, i: usize, directory: &Path) -> Result<Other> {
     let default = Command::new(&program).arg("-t").output().context("asking gmond for its configuration")?;
     let to = SocketAddr::new(places.address(0), if places.host(0).is_some() { GANGLIA } else { free()?.port() });
     let path = directory.join("gmond.conf");
-    std::fs::write(&path, gmond_at_1_hz(&String::from_utf8_lossy(&default.stdout), to)?).context("writing gmond.conf")?;
+    let text = gmond_at_1_hz(&String::from_utf8_lossy(&default.stdout), to, &gmond_modules()?)?;
+    std::fs::write(&path, text).context("writing gmond.conf")?;
     receive(places, to)?;
     let mut command = places.command(i, &program);
     command.arg("-c").arg(&path);
     Ok(Other { name: "gmond, sending at 1 Hz".into(), page: None, child: start(command, "gmond")? })
+}
+
+/// Where gmond's modules are. The places that Debian's programs and their configuration name are not where its package puts them,
+/// and without modules gmond runs and measures nothing.
+fn gmond_modules() -> Result<PathBuf> {
+    let below = std::fs::read_dir("/usr/lib").context("looking for gmond's modules")?;
+    let places = below.flatten().map(|e| e.path().join("ganglia")).chain([PathBuf::from("/usr/lib/ganglia")]);
+    places.into_iter().find(|p| p.join("modcpu.so").exists()).context("gmond's modules are not below /usr/lib")
 }
 
 /// Somebody takes what gmond sends, so that the kernel answers no datagram with an error.
@@ -116,7 +123,7 @@ fn receive(places: &Places, to: SocketAddr) -> Result<()> {
 }
 
 /// The text of a configuration, changed so that every group comes every second.
-fn gmond_at_1_hz(default: &str, to: SocketAddr) -> Result<String> {
+fn gmond_at_1_hz(default: &str, to: SocketAddr, modules: &Path) -> Result<String> {
     let mut out = String::new();
     let mut skipping = false;
     for line in default.lines() {
@@ -130,6 +137,7 @@ fn gmond_at_1_hz(default: &str, to: SocketAddr) -> Result<String> {
             "setuid" => "  setuid = no",
             "collect_every" => "  collect_every = 1",
             "time_threshold" => "  time_threshold = 1",
+            "path" => &line.replace("path = \"", &format!("path = \"{}/", modules.display())),
             _ => line,
         };
         if !skipping {
@@ -180,15 +188,18 @@ mod tests {
 
     #[test]
     fn a_configuration_is_changed_to_once_a_second() {
-        let default = "globals {\n  daemonize = yes\n  setuid = yes\n}\nudp_send_channel {\n  mcast_join = 1.2.3.4\n}\n\
+        let default = "globals {\n  daemonize = yes\n  setuid = yes\n}\nmodules {\n  module {\n    path = \"modcpu.so\"\n  }\n}\nudp_send_channel {\n  mcast_join = 1.2.3.4\n}\n\
                        collection_group {\n  collect_every = 20\n  time_threshold = 90\n  metric {\n    name = \"x\"\n  }\n}\n";
         let to = SocketAddr::from(([10, 0, 0, 1], 8649));
-        let text = gmond_at_1_hz(default, to).expect("understood");
+        let text = gmond_at_1_hz(default, to, Path::new("/m")).expect("understood");
         assert!(
             text.contains("daemonize = no") && text.contains("collect_every = 1\n") && !text.contains("mcast_join"),
             "{text}"
         );
-        assert!(text.contains("host = 10.0.0.1\n") && text.contains("name = \"x\""), "{text}");
-        assert!(gmond_at_1_hz("nothing", to).is_err());
+        assert!(
+            text.contains("host = 10.0.0.1\n") && text.contains("name = \"x\"") && text.contains("path = \"/m/modcpu.so\"\n"),
+            "{text}"
+        );
+        assert!(gmond_at_1_hz("nothing", to, Path::new("/m")).is_err());
     }
 }
