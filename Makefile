@@ -59,8 +59,13 @@ bench-build:
 	@cargo build --release --locked -p peermon -p peermon-bench
 
 .PHONY: bench-footprint
-bench-footprint: bench-build ## what one daemon costs at 1 Hz, beside node_exporter (about 70 s)
+bench-footprint: bench-build ## what one daemon costs at 1 Hz, beside node_exporter, gmond and netdata (about 100 s; bytes as root)
+	@xtask/deps.sh monitors
 	@"$(TARGET)/release/peermon-bench" footprint --peermon "$(TARGET)/release/peermon"
+
+.PHONY: bench-endure
+bench-endure: bench-build ## whether memory stays flat over 5.3 hours of rounds, eight times as fast as usual (40 min)
+	@"$(TARGET)/release/peermon-bench" endure --peermon "$(TARGET)/release/peermon"
 
 .PHONY: bench-loaded
 bench-loaded: bench-build ## how timely a daemon is on an overloaded machine, without and with real-time priority (about 100 s, as root)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the build (`build`), the tests and benches (`test`) or the comparison with others (`anchors`, which is `test` and
-# more) need from Debian, if it is missing and we are root.
+# Installs what the build (`build`), the tests and benches (`test`) or the comparisons with other protocols (`anchors`, which is
+# `test` and more) and other monitors (`monitors`) need from Debian, if it is missing and we are root.
 # Otherwise one line says what to install. Without the packages of `test` the tests that need them are skipped and say so;
 # without those of `build` nothing can be built, so that is an error.
 set -euo pipefail
 
-level=${1:?usage: xtask/deps.sh build|test|anchors}
+level=${1:?usage: xtask/deps.sh build|test|anchors|monitors}
 export PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
 
 missing=()
@@ -43,6 +43,11 @@ if [ "$level" = test ] || [ "$level" = anchors ]; then
 fi
 if [ "$level" = anchors ]; then
     need serf serf
+fi
+if [ "$level" = monitors ]; then
+    need prometheus-node-exporter prometheus-node-exporter
+    need gmond ganglia-monitor
+    need netdata netdata-core
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -4,7 +4,7 @@ use crate::config::{Config, OwnVital, ValueSource};
 use crate::{clock, kernel, realtime};
 use peermon_collector::limits::TRACE_BYTES_MAX;
 use peermon_collector::replay::{self, Replay, TraceError};
-use peermon_collector::{CustomValue, Root, Runner, Source};
+use peermon_collector::{CustomValue, Demand, Root, Runner, Source};
 use peermon_model::{CollectorReport, Facts, Instant, Samples};
 use std::io::{self, Read};
 use std::path::Path;
@@ -20,9 +20,9 @@ const STACK_BYTES: usize = 256 * 1024;
 const WAIT_MAX: Duration = Duration::from_millis(750);
 
 /// What the thread is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Request {
-    Round,
+    Round(Demand),
     Facts,
 }
 
@@ -60,7 +60,10 @@ impl Collecting {
             }
             for request in asked {
                 let done = match request {
-                    Request::Round => Answer::Samples(source.round(clock::now())),
+                    Request::Round(demand) => {
+                        source.demand(demand);
+                        Answer::Samples(source.round(clock::now()))
+                    }
                     Request::Facts => Answer::Facts(source.facts()),
                 };
                 if !answer(done) {
@@ -73,15 +76,15 @@ impl Collecting {
     }
 
     /// Asks for a round. One that is still under way is the one that comes.
-    pub(crate) fn ask_round(&mut self, now: Instant) {
-        self.requests.try_send(Request::Round).ok();
+    pub(crate) fn ask_round(&mut self, now: Instant, demand: Demand) {
+        self.requests.try_send(Request::Round(demand)).ok();
         self.due = Some(now + self.wait);
     }
 
     /// Asks for a round that nobody awaits: rates are over the time since the former one, so the first row needs one before it;
     /// and a node that only listens has no rows at all.
-    pub(crate) fn look(&self) {
-        self.requests.try_send(Request::Round).ok();
+    pub(crate) fn look(&self, demand: Demand) {
+        self.requests.try_send(Request::Round(demand)).ok();
     }
 
     /// Asks for facts; if the thread is busy, next time.
@@ -106,7 +109,12 @@ impl Collecting {
         let failure = format!("no answer within {} ms; published without samples", self.wait.as_millis());
         Samples {
             list: Vec::new(),
-            reports: vec![CollectorReport { collector: "all", duration: self.wait, failure: Some(failure) }],
+            reports: vec![CollectorReport {
+                collector: "all",
+                duration: self.wait,
+                every: Duration::ZERO,
+                failure: Some(failure),
+            }],
             ..Samples::default()
         }
     }
@@ -116,7 +124,9 @@ impl Collecting {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The collectors cannot be set up.
-    #[error("cannot set up the collectors: {0}; correct `without_collectors` or `vital` in the configuration")]
+    #[error(
+        "cannot set up the collectors: {0}; correct `without_collectors`, `collector_periods` or `vital` in the configuration"
+    )]
     Host(#[from] peermon_collector::ConfigError),
     /// The trace's file cannot be read.
     #[error("there is no trace {trace:?} in the program ({}), and no such file can be read: {source}", builtin())]
@@ -146,7 +156,10 @@ pub(crate) fn source(config: &Config) -> Result<Box<dyn Source>, SourceError> {
             };
             let custom = config.vitals.iter().filter_map(custom).collect::<Result<_, _>>()?;
             let without = config.without_collectors.clone();
-            let host = peermon_collector::Config { custom, without, processes: config.processes };
+            let published = config.vitals.iter().map(|v| v.published.name.to_string()).collect();
+            let (round, periods) = (Some(config.period), config.collector_periods.clone());
+            let (system_window, processes) = (Some(config.probes.cpu_window), config.processes);
+            let host = peermon_collector::Config { custom, without, round, periods, published, system_window, processes };
             let host = Box::new(Runner::new(&Root::host(), host)?);
             Ok(if config.kernel { kernel::beside(host) } else { host })
         }

@@ -27,7 +27,7 @@ pub(crate) fn beside(source: Box<dyn peermon_collector::Source>) -> Box<dyn peer
 
 #[cfg(feature = "kernel")]
 mod loaded {
-    use peermon_collector::Source;
+    use peermon_collector::{Demand, Source};
     use peermon_kernel::{Loaded, Part, Reader};
     use peermon_model::{Facts, Instant, Samples};
 
@@ -66,6 +66,10 @@ mod loaded {
             let mut round = self.source.round(now);
             self.reader.answer(&mut round);
             round
+        }
+
+        fn demand(&mut self, demand: Demand) {
+            self.source.demand(demand);
         }
 
         fn facts(&mut self) -> Facts {

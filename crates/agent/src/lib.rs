@@ -21,6 +21,7 @@
 //! programs (`peermon-kernel`) if that is asked for, and one that looks up seeds (`resolve`) if any is a host name. The loop never waits for another thread, a disk (but for the small files of [`state`])
 //! or the network.
 
+mod budget;
 mod clock;
 mod collect;
 pub mod config;

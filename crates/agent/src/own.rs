@@ -1,11 +1,19 @@
 //! The daemon's own attributes: what its loop and its node count, as samples of this host.
 
+use crate::budget::Budget;
 use peermon_model::{Attribute, Kind, Sample, Samples, Unit};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 static DELAY: Attribute =
     Attribute::gauge("peermon.loop.delay", Unit::Seconds, "How late the loop served a timer, at most, since the last round.");
+
+static BUDGET: Attribute = Attribute::gauge("self.cpu.budget", Unit::Ratio, "Share of one processor the daemon may use.");
+static STRETCH: Attribute = Attribute::gauge(
+    "self.stretch",
+    Unit::None,
+    "How many times as long as usual collectors that can wait do wait, so that the daemon keeps its budget.",
+);
 
 /// What the loop counts, with what it means.
 const COUNTED: &[(&str, &str)] = &[
@@ -33,14 +41,16 @@ pub(crate) fn attributes(by_node: impl Iterator<Item = (&'static str, &'static s
             let unit = if name.ends_with("bytes") { Unit::Bytes } else { Unit::Count };
             &*Box::leak(Box::new(Attribute { name, unit, kind: Kind::Counter, help, prometheus: None }))
         };
-        std::iter::once(&DELAY).chain(counted.map(entry)).collect()
+        [&DELAY, &BUDGET, &STRETCH].into_iter().chain(counted.map(entry)).collect()
     })
 }
 
 /// Adds the daemon's own values to a round.
-pub(crate) fn add(samples: &mut Samples, counters: &[(&'static str, u64)], delay_seconds: f64) {
+pub(crate) fn add(samples: &mut Samples, counters: &[(&'static str, u64)], delay_seconds: f64, budget: &Budget) {
     let sample = |attribute, value| Sample { attribute, instance: None, labels: None, value };
     samples.list.push(sample(&DELAY, delay_seconds));
+    samples.list.extend(budget.share().map(|share| sample(&BUDGET, share)));
+    samples.list.push(sample(&STRETCH, budget.stretch()));
     for attribute in ALL.get().into_iter().flatten() {
         if let Some((_, count)) = counters.iter().find(|(name, _)| *name == attribute.name) {
             samples.list.push(sample(attribute, *count as f64));
@@ -63,8 +73,9 @@ mod tests {
     fn the_daemons_own_counts_are_in_the_catalogue_and_in_the_round() {
         let catalogue = peermon_model::Catalogue::new([attributes([].into_iter())]);
         let mut samples = Samples::default();
-        add(&mut samples, &[("peermon.loop.turns", 7)], 0.25);
+        add(&mut samples, &[("peermon.loop.turns", 7)], 0.25, &Budget::new(Some(0.01)));
         assert_eq!((samples.value("peermon.loop.turns"), samples.value("peermon.loop.delay")), (Some(7.0), Some(0.25)));
+        assert_eq!((samples.value("self.cpu.budget"), samples.value("self.stretch")), (Some(0.01), Some(1.0)));
         assert!(COUNTED.iter().all(|(name, _)| catalogue.find(name).is_some()));
     }
 

@@ -1,5 +1,7 @@
 //! What the loop publishes and everybody else reads: whole values swapped in one step. A reader holds nothing the loop waits for.
 
+use crate::budget::Budget;
+use crate::clock;
 use crate::letter::Letter;
 use crate::mailbox::Post;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -7,12 +9,16 @@ use peermon_api::{Event, EventSink, EventStream};
 use peermon_model::{Catalogue, Instant, NodeId, Samples, Snapshot};
 use peermon_node::PaceInfo;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Readers of events at once: each costs a queue, and a page or a tool needs one.
 pub(crate) const SUBSCRIBERS_MAX: usize = 64;
+
+/// How long after a reading of samples the next one is expected. Who reads more rarely than that finds values that may be
+/// [`peermon_collector::limits::REST_EVERY`] old.
+const ASKED_FOR: Duration = Duration::from_secs(20);
 
 /// What all threads share.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// The latest round of samples and when it came.
     pub(crate) samples: ArcSwapOption<(Arc<Samples>, Instant)>,
+    /// When somebody last read them.
+    pub(crate) asked: AtomicU64,
     /// How the daemon itself is.
     pub(crate) health: ArcSwap<Health>,
     /// Where the API listens, for `status`.
@@ -46,6 +54,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The latest round of samples, for somebody who wants to know.
+    pub(crate) fn ask_samples(&self) -> Option<Arc<(Arc<Samples>, Instant)>> {
+        self.asked.store(clock::now().as_micros(), Ordering::Relaxed);
+        self.samples.load_full()
+    }
+
+    /// Whether somebody has read samples lately.
+    pub(crate) fn is_asked(&self, now: Instant) -> bool {
+        now.since(Instant::from_micros(self.asked.load(Ordering::Relaxed))) < ASKED_FOR
+    }
+
     /// Shows a table from now on, and remembers what is new in it.
     pub(crate) fn show(&self, snapshot: Snapshot) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).take(&snapshot);
@@ -76,6 +95,7 @@ pub(crate) struct Health {
     pub(crate) clock_error_seconds: f64,
     pub(crate) seeds_waiting: Vec<String>,
     pub(crate) cpu_share: Option<f64>,
+    pub(crate) budget: Budget,
     pub(crate) resident_bytes: Option<u64>,
     /// Cluster keys, the oldest first.
     pub(crate) keys: Vec<KeyHealth>,
@@ -96,6 +116,7 @@ impl Health {
             clock_error_seconds: 0.0,
             seeds_waiting: Vec::new(),
             cpu_share: None,
+            budget: Budget::new(None),
             resident_bytes: None,
             keys: Vec::new(),
         }

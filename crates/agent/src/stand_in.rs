@@ -34,6 +34,7 @@ impl StandIn {
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(Snapshot::empty(me)),
             samples: ArcSwapOption::from_pointee((Arc::new(Samples::default()), now)),
+            asked: AtomicU64::new(now.as_micros()),
             health: ArcSwap::from_pointee(Health::unknown(me)),
             api: ArcSwap::default(),
             fanout: Fanout::default(),

@@ -347,6 +347,8 @@ pub struct Status {
     pub age_max_seconds: Option<f64>,
     /// Share of one core the daemon has used since the last round.
     pub cpu_share: Option<f64>,
+    /// How the budget of processor time is kept.
+    pub budget: BudgetView,
     /// Resident memory, in bytes.
     pub resident_bytes: Option<u64>,
     /// Whether the cluster clock is in step with the peers.
@@ -375,7 +377,21 @@ pub struct LinkView {
     pub role: String,
 }
 
-/// One collector's last round.
+/// The daemon's budget of processor time, and what it takes to keep it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BudgetView {
+    /// Share of one core the daemon may use; none: no limit.
+    pub cpu_share: Option<f64>,
+    /// Share it used in the last ten seconds that were judged; none: none were yet.
+    pub used_share: Option<f64>,
+    /// How many times as long as usual collectors that can wait do wait; 1: none waits.
+    pub stretch: f64,
+    /// Why they wait, in words.
+    pub why: Option<String>,
+}
+
+/// One collector's last run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CollectorView {
@@ -383,6 +399,8 @@ pub struct CollectorView {
     pub name: String,
     /// Time it took, in seconds.
     pub seconds: f64,
+    /// Seconds from one run to the next as things are; 0: it runs in every round.
+    pub every_seconds: f64,
     /// Why it failed, if it did.
     pub failure: Option<String>,
 }

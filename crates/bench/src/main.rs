@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool whose output is read by people")]
 
 mod cluster;
+mod endure;
 mod footprint;
 mod gossip;
 mod loaded;
@@ -13,15 +14,16 @@ mod placement;
 mod scale;
 
 use anyhow::{Context, Result, bail, ensure};
-use peermon_bench::{process, table};
+use peermon_bench::table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: peermon-bench footprint|loaded|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
+usage: peermon-bench footprint|endure|loaded|cluster|scale|gossip|placement|table [--peermon FILE] [--seconds N] [--nodes N]
 
-  footprint   one daemon at 1 Hz with all collectors, beside node_exporter read at 1 Hz
+  footprint   a daemon at 1 Hz that nobody asks and one that is read, beside node_exporter, gmond and netdata
+  endure      whether a daemon's memory stays flat: rounds eight times as fast as usual, peers that come and go, somebody who reads
   loaded      how timely a daemon is beside 8 busy loops a core, without and with real-time priority (as root)
   cluster     many daemons on this machine: cost, traffic, and how old what they know is
   scale       as many daemons as this machine bears, beside the simulator with as many nodes. Two cores bear 300: each takes
@@ -31,7 +33,7 @@ usage: peermon-bench footprint|loaded|cluster|scale|gossip|placement|table [--pe
   table       a process that answers as the daemon of a large cluster; its options: peermon-bench table --help
 
   --peermon FILE  the program to measure (default target/release/peermon)
-  --seconds N     how long to measure (default 60 for footprint, 30 for the others)
+  --seconds N     how long to measure (default 60 for footprint, 2400 for endure, 30 for the others)
   --nodes N       how many daemons in a cluster, 2 to 1000 (default 100; 300 for scale)";
 
 /// More daemons have a machine of their own, or several.
@@ -84,6 +86,7 @@ fn run() -> Result<()> {
     let seconds = |default| Duration::from_secs(options.seconds.unwrap_or(default));
     match bench.as_str() {
         "footprint" => footprint::run(&options.peermon, seconds(60)),
+        "endure" => endure::run(&options.peermon, seconds(2400)),
         "loaded" => loaded::run(&options.peermon, seconds(20)),
         "cluster" => cluster::run(&options.peermon, options.nodes.unwrap_or(100), seconds(30)),
         "scale" => scale::run(&options.peermon, options.nodes.unwrap_or(300), seconds(30)),

@@ -1,8 +1,8 @@
 //! Reads this host: `/proc`, `/sys` and a few system calls, into samples and facts.
 //!
 //! What it is not: it keeps no history, sends nothing and decides nothing. One collector is one file under `collect/` and
-//! one line in [`COLLECTORS`]; the [`Runner`] asks all of them once a round, abandons one that hangs, and says what each
-//! cost. A [`replay`] of a recorded machine is the second [`Source`] of rounds.
+//! one line in [`COLLECTORS`]; the [`Runner`] asks them once a round, or less often where that is enough, abandons one that
+//! hangs, and says what each cost. A [`replay`] of a recorded machine is the second [`Source`] of rounds.
 //!
 //! ```
 //! use peermon_collector::{Config, Root, Runner, Source};
@@ -27,6 +27,7 @@ pub mod facts;
 mod hot_file;
 mod lane;
 pub mod limits;
+mod pace;
 pub mod probe;
 mod rate;
 pub mod replay;
@@ -38,7 +39,8 @@ mod user_names;
 
 pub use addresses::interface_addresses;
 pub use collect::custom::CustomValue;
-pub use collect::{COLLECTORS, Collector, Entry, ProcessPrivacy, Round, Setup, attribute_lists};
+pub use collect::{COLLECTORS, Collector, Entry, Need, ProcessPrivacy, Round, Setup, Turn, attribute_lists};
 pub use error::{CollectError, ConfigError};
+pub use pace::{Demand, period_max};
 pub use root::{FileSystemSize, Root};
 pub use runner::{Config, Runner, Source};

@@ -11,6 +11,17 @@ pub const VALUE_FILE_BYTES_MAX: usize = 4096;
 pub const COLLECTOR_TIME_MAX: Duration = Duration::from_millis(250);
 /// How long a whole round may take: half of the usual period, so that a round never runs into the next.
 pub const ROUND_TIME_MAX: Duration = Duration::from_millis(500);
+/// How often what nobody asks for is read all the same, so that the first who asks finds values, and rates over no longer.
+pub const REST_EVERY: Duration = Duration::from_secs(30);
+/// To how long a budget of processor time stretches what is read more often: a value that is older misleads.
+pub const STRETCHED_EVERY_MAX: Duration = Duration::from_mins(2);
+/// The longest a collector's period may be configured to.
+pub const EVERY_MAX: Duration = Duration::from_hours(1);
+/// The same for what all nodes see: the table tells the age of the row, not of each value in it, and temperatures are read so
+/// often as a rule.
+pub const PUBLISHED_EVERY_MAX: Duration = Duration::from_secs(10);
+/// How long the kernel's highest share of the processors is remembered, at most and unless told otherwise: CoDeeN's figure.
+pub const SYSTEM_WINDOW_MAX: Duration = Duration::from_mins(3);
 /// Rounds a collector that hangs again and again is left alone for, at most.
 pub const HUNG_PAUSE_ROUNDS_MAX: u64 = 64;
 /// Threads that may be stuck in collectors. Every collector can hold one; more hang only if something is very wrong.

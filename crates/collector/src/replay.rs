@@ -121,7 +121,7 @@ impl Source for Replay {
             Some(Sample { attribute, instance: None, labels: None, value: (*value)? })
         };
         // One collector, and it is well: a round without any report would say that the machine cannot be trusted.
-        let report = CollectorReport { collector: "replay", duration: Duration::ZERO, failure: None };
+        let report = CollectorReport { collector: "replay", duration: Duration::ZERO, every: Duration::ZERO, failure: None };
         Samples { list: self.columns.iter().zip(row).filter_map(sample).collect(), reports: vec![report], ..Samples::default() }
     }
 

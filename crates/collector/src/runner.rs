@@ -2,14 +2,18 @@
 
 use crate::attributes::attributes;
 use crate::collect::custom::{CustomValue, check_count};
-use crate::collect::{COLLECTORS, Collector, Entry, ProcessPrivacy, Round, Setup};
+use crate::collect::{COLLECTORS, Collector, Entry, Need, ProcessPrivacy, Round, Setup, Turn};
 use crate::error::ConfigError;
 use crate::facts;
 use crate::lane::{Lane, NotRun, Outcome, Patience};
-use crate::limits::{COLLECTOR_TIME_MAX, FACTS_TIME_MAX, HUNG_COLLECTORS_MAX, HUNG_PAUSE_ROUNDS_MAX, ROUND_TIME_MAX};
+use crate::limits::{
+    COLLECTOR_TIME_MAX, FACTS_TIME_MAX, HUNG_COLLECTORS_MAX, HUNG_PAUSE_ROUNDS_MAX, ROUND_TIME_MAX, SYSTEM_WINDOW_MAX,
+};
+use crate::pace::{Demand, Pace};
 use crate::root::Root;
 use peermon_model::Unit::{Count, None as NoUnit, Seconds};
 use peermon_model::{Attribute, CollectorReport, Facts, Instant, Sample, Samples};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +24,15 @@ attributes! {
     FAILURES = &Attribute::counter("collector.{}.failures", Count, "Runs of the collector that failed.");
 }
 
+/// How often rounds come as a rule.
+const ROUND_EVERY: Duration = Duration::from_secs(1);
+
 /// Where rounds of samples come from: this host, or a recorded machine.
 pub trait Source: Send {
     /// Everything it measures now. Rates are over the time since the former round.
     fn round(&mut self, now: Instant) -> Samples;
+    /// What is wanted from the next round on. A source that costs nothing need not heed it.
+    fn demand(&mut self, _: Demand) {}
     /// What rarely changes. Takes longer than a round; ask every few minutes at most.
     fn facts(&mut self) -> Facts;
 }
@@ -35,6 +44,14 @@ pub struct Config {
     pub custom: Vec<CustomValue>,
     /// Names of collectors that do not run. Default: none. What they would give is absent, vitals among it.
     pub without: Vec<String>,
+    /// How often rounds come. Default: every second.
+    pub round: Option<Duration>,
+    /// How often collectors look that are named here, rather than as often as usual; at most [`crate::period_max`].
+    pub periods: BTreeMap<String, Duration>,
+    /// Full names of further attributes that all nodes are told: whoever gives them is read every round.
+    pub published: Vec<String>,
+    /// How long the kernel's highest share of the processors is remembered. Default: [`SYSTEM_WINDOW_MAX`].
+    pub system_window: Option<Duration>,
     /// What is told of single processes. Default: names of programs and users.
     pub processes: ProcessPrivacy,
 }
@@ -45,6 +62,7 @@ pub struct Config {
 /// on, with their state, on a new one. When it returns it is tried again, after a pause that doubles each time.
 pub struct Runner {
     setup: Setup,
+    demand: Demand,
     places: Vec<Place>,
     lane: Lane<usize, Work, Round, Result<(), String>>,
     rounds: u64,
@@ -59,7 +77,12 @@ struct Place {
     label: Arc<str>,
     /// Away while it hangs.
     work: Option<Work>,
+    pace: Pace,
+    /// When it last had its turn.
+    looked: Option<Instant>,
     took: Duration,
+    /// Why its last look failed.
+    failure: Option<String>,
     failures: u64,
     hung_in_a_row: u32,
     rest_until: u64,
@@ -70,6 +93,7 @@ struct Work {
     entry: Entry,
     setup: Setup,
     collector: Box<dyn Collector>,
+    every: Duration,
     out: Vec<Sample>,
 }
 
@@ -79,15 +103,24 @@ impl Runner {
     /// # Errors
     /// If the configuration names a collector that does not exist or adds too many values.
     pub fn new(root: &Root, config: Config) -> Result<Self, ConfigError> {
-        let Config { custom, without, processes } = config;
+        let Config { custom, without, round, periods, published, system_window, processes } = config;
         let names = || COLLECTORS.iter().map(|e| e.name);
-        if let Some(given) = without.iter().find(|w| !names().any(|n| n == **w)) {
+        if let Some(given) = without.iter().chain(periods.keys()).find(|w| !names().any(|n| n == **w)) {
             return Err(ConfigError::NoSuchCollector { given: given.clone(), known: names().collect::<Vec<_>>().join(", ") });
         }
         check_count(&custom)?;
         let entries = COLLECTORS.iter().filter(|e| !without.iter().any(|w| w == e.name)).copied();
         let patience = Patience { piece: COLLECTOR_TIME_MAX, call: ROUND_TIME_MAX, stuck_max: HUNG_COLLECTORS_MAX };
-        Ok(Runner::with(Setup::new(root, custom).with_processes(processes), entries, patience))
+        let setup = Setup::new(root, custom).with_processes(processes);
+        let setup = setup.with_system_window(system_window.unwrap_or(SYSTEM_WINDOW_MAX));
+        let mut runner = Runner::with(setup, entries, patience);
+        let round = round.unwrap_or(ROUND_EVERY);
+        for p in &mut runner.places {
+            let own = peermon_model::Catalogue::new([p.entry.attributes]);
+            let need = if published.iter().any(|name| own.find(name).is_some()) { Need::Published } else { p.entry.need };
+            p.pace = Pace::new(&p.entry, need, periods.get(p.entry.name).copied(), round);
+        }
+        Ok(runner)
     }
 
     fn with(setup: Setup, entries: impl Iterator<Item = Entry>, patience: Patience) -> Self {
@@ -95,7 +128,10 @@ impl Runner {
             entry,
             label: entry.name.into(),
             work: Some(Work::new(entry, &setup)),
+            pace: Pace::new(&entry, entry.need, None, ROUND_EVERY),
+            looked: None,
             took: Duration::ZERO,
+            failure: None,
             failures: 0,
             hung_in_a_row: 0,
             rest_until: 0,
@@ -108,8 +144,16 @@ impl Runner {
             samples_expected: 0,
             facts_lane: Lane::new("peermon-facts", |(), root| facts::gather(root), facts_patience),
             facts: Facts::default(),
+            demand: Demand::default(),
             setup,
         }
+    }
+
+    /// The report of a collector's last look.
+    fn told(&self, place: usize) -> CollectorReport {
+        let p = &self.places[place];
+        let every = p.pace.every(self.demand);
+        CollectorReport { collector: p.entry.name, duration: p.took, every, failure: p.failure.clone() }
     }
 
     /// What kept a collector from running or finishing, for its report.
@@ -117,7 +161,35 @@ impl Runner {
         let p = &mut self.places[place];
         p.failures += 1;
         p.took = took;
-        CollectorReport { collector: p.entry.name, duration: took, failure: Some(why) }
+        p.failure = Some(why);
+        self.told(place)
+    }
+
+    /// A collector whose turn it is not: what it gave last is told again.
+    fn hold(&mut self, place: usize, round: &mut Samples) -> CollectorReport {
+        if let Some(work) = &self.places[place].work {
+            round.list.extend_from_slice(&work.out);
+            work.collector.tell(round);
+        }
+        self.told(place)
+    }
+
+    /// Those whose turn it is, with what they need.
+    fn pieces(&mut self, now: Instant) -> Vec<(usize, Work)> {
+        let (rounds, demand) = (self.rounds, self.demand);
+        let due = |p: &Place| {
+            let rested = p.entry.turn == Turn::Own || p.looked.is_none_or(|at| p.pace.is_due(demand, now.since(at)));
+            rested && p.rest_until <= rounds
+        };
+        let turns = self.places.iter_mut().enumerate().filter(|(_, p)| due(p));
+        turns
+            .filter_map(|(i, p)| {
+                let mut work = p.work.take()?;
+                p.looked = Some(now);
+                work.every = p.pace.every(demand);
+                Some((i, work))
+            })
+            .collect()
     }
 
     fn take_back(&mut self) {
@@ -132,15 +204,16 @@ impl Runner {
 
     fn report(&mut self, place: usize, outcome: Outcome<Work, Result<(), String>>, round: &mut Samples) -> CollectorReport {
         match outcome {
-            Outcome::Done { mut state, result, took } => {
-                round.list.append(&mut state.out);
-                state.collector.tell(round);
+            Outcome::Done { state, result, took } => {
                 let p = &mut self.places[place];
+                round.list.extend_from_slice(&state.out);
+                state.collector.tell(round);
                 p.work = Some(state);
                 p.took = took;
+                p.failure = None;
                 p.hung_in_a_row = 0;
                 match result {
-                    Ok(()) => CollectorReport { collector: p.entry.name, duration: took, failure: None },
+                    Ok(()) => self.told(place),
                     Err(why) => self.fail(place, took, why),
                 }
             }
@@ -149,7 +222,8 @@ impl Runner {
                 self.fail(place, COLLECTOR_TIME_MAX, format!("it has not returned within {most} ms and was abandoned"))
             }
             Outcome::NotRun { state, reason } => {
-                self.places[place].work = Some(state);
+                let p = &mut self.places[place];
+                (p.work, p.looked) = (Some(state), None);
                 let why = match reason {
                     NotRun::NoTime => "not run: other collectors took all the time of the round".into(),
                     NotRun::TooManyStuck => format!("not run: {HUNG_COLLECTORS_MAX} collectors hang already"),
@@ -175,15 +249,18 @@ impl Source for Runner {
     fn round(&mut self, now: Instant) -> Samples {
         self.rounds += 1;
         self.take_back();
-        let rounds = self.rounds;
-        let turns = self.places.iter_mut().enumerate().filter(|(_, p)| p.rest_until <= rounds);
-        let pieces: Vec<_> = turns.filter_map(|(i, p)| Some((i, p.work.take()?))).collect();
+        let pieces = self.pieces(now);
         let mut round = Samples { list: Vec::with_capacity(self.samples_expected), ..Samples::default() };
         let mut reports: Vec<Option<CollectorReport>> = self.places.iter().map(|_| None).collect();
         for (place, outcome) in self.lane.run(pieces, &Round::new(now, &self.setup)) {
             reports[place] = Some(self.report(place, outcome, &mut round));
         }
-        round.reports = reports.into_iter().enumerate().map(|(i, r)| r.unwrap_or_else(|| self.report_absent(i))).collect();
+        let rest = |(i, report): (usize, Option<CollectorReport>)| match report {
+            Some(report) => report,
+            None if self.places[i].work.is_some() && self.places[i].rest_until <= self.rounds => self.hold(i, &mut round),
+            None => self.report_absent(i),
+        };
+        round.reports = reports.into_iter().enumerate().map(rest).collect();
         for (p, r) in self.places.iter().zip(&round.reports) {
             let own = [
                 (DURATION, p.took.as_secs_f64()),
@@ -195,6 +272,10 @@ impl Source for Runner {
         }
         self.samples_expected = round.list.len();
         round
+    }
+
+    fn demand(&mut self, demand: Demand) {
+        self.demand = demand;
     }
 
     fn facts(&mut self) -> Facts {
@@ -211,12 +292,13 @@ impl Source for Runner {
 
 impl Work {
     fn new(entry: Entry, setup: &Setup) -> Self {
-        Work { collector: (entry.make)(setup), out: Vec::new(), setup: setup.clone(), entry }
+        Work { collector: (entry.make)(setup), every: Duration::ZERO, out: Vec::new(), setup: setup.clone(), entry }
     }
 
     fn run(&mut self, round: &Round) -> Result<(), String> {
         self.out.clear();
-        match catch_unwind(AssertUnwindSafe(|| self.collector.collect(round, &mut self.out))) {
+        let round = round.every(self.every);
+        match catch_unwind(AssertUnwindSafe(|| self.collector.collect(&round, &mut self.out))) {
             Ok(result) => result.map_err(|e| e.to_string()),
             Err(_) => {
                 // What it was in the middle of is not known: it begins anew.
@@ -278,7 +360,7 @@ mod tests {
     }
 
     fn entry(name: &'static str, make: fn(&Setup) -> Box<dyn Collector>) -> Entry {
-        Entry { name, attributes: &[], make }
+        Entry { name, attributes: &[], make, every: Duration::ZERO, need: Need::Published, turn: Turn::Runner }
     }
 
     #[test]
@@ -308,6 +390,53 @@ mod tests {
         let back = (0..1_000_000).map(|_| round(&mut r)).find(|s| s.reports[0].failure.is_none()).expect("it comes back");
         assert_eq!(back.value(gated), Some(7.0));
         assert_eq!(r.lane.hung().count(), 0);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_told_again_and_read_rarely() {
+        let asked = |e: Entry| Entry { need: Need::Asked, ..e };
+        let counting = entry("counting", |_| Box::new(Counting(0.0)));
+        let mut r = runner(&[asked(counting)]);
+        let mut seen = |demand: Demand, seconds: std::ops::Range<u64>| {
+            r.demand(demand);
+            let rounds = seconds.map(|s| r.round(Instant::from_millis(s * 1000)));
+            rounds.map(|s| s.value("collector.rounds.failures").expect("told in every round") as u64).collect::<Vec<_>>()
+        };
+        let (at_rest, stretched) = (Demand { asked: false, stretch: 1.0 }, Demand { asked: true, stretch: 3.0 });
+        assert_eq!(seen(Demand::default(), 0..4), [1, 2, 3, 4]);
+        let rest = seen(at_rest, 4..64);
+        assert_eq!((rest[0], rest[59]), (4, 6), "once in thirty seconds: {rest:?}");
+        assert_eq!(seen(Demand::default(), 64..67), [7, 8, 9], "at once when somebody asks");
+        assert_eq!(seen(stretched, 67..73), [9, 9, 10, 10, 10, 11]);
+
+        let mut r = runner(&[counting]);
+        r.demand(Demand { asked: false, stretch: 16.0 });
+        let rounds = (0..5).map(|s| r.round(Instant::from_millis(s * 1000)).value("collector.rounds.failures"));
+        assert_eq!(rounds.last(), Some(Some(5.0)), "what all nodes see is read every round");
+    }
+
+    #[test]
+    fn periods_are_as_configured() {
+        let host = |config| Runner::new(&Root::host(), config).expect("fine");
+        let every = |r: &mut Runner, name: &str| {
+            let report = r.round(Instant::ZERO).reports.into_iter().find(|r| r.collector == name);
+            report.expect("it runs").every.as_secs_f64()
+        };
+        let mut usual = host(Config::default());
+        assert_eq!((every(&mut usual, "cpu"), every(&mut usual, "rings")), (1.0, 60.0));
+        usual.demand(Demand { asked: false, stretch: 1.0 });
+        assert_eq!((every(&mut usual, "cpu"), every(&mut usual, "sockets")), (1.0, 30.0));
+
+        let periods = [("rings", 5), ("cpu", 2)].map(|(n, s)| (n.to_string(), Duration::from_secs(s)));
+        let mut own = host(Config {
+            periods: periods.into(),
+            published: vec!["tcp.established".into()],
+            round: Some(Duration::from_secs(4)),
+            ..Config::default()
+        });
+        assert_eq!((every(&mut own, "cpu"), every(&mut own, "rings")), (4.0, 5.0), "no more often than rounds come");
+        own.demand(Demand { asked: false, stretch: 16.0 });
+        assert_eq!((every(&mut own, "tcp"), every(&mut own, "sockets")), (4.0, 64.0), "one is told to all nodes");
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl Dimension {
     /// What a catalogue's unit measures, and what its values are multiplied with to be in base units.
     pub const fn of(unit: Unit) -> (Dimension, f64) {
         match unit {
-            Unit::Ratio | Unit::Count | Unit::None => (Dimension::PLAIN, 1.0),
+            // The language has no words for power and for turns: they are plain numbers there.
+            Unit::Ratio | Unit::Count | Unit::Watts | Unit::TurnsPerMinute | Unit::None => (Dimension::PLAIN, 1.0),
             Unit::Bytes => (Dimension::BYTES, 1.0),
             Unit::BytesPerSecond => (Dimension::BYTES_PER_SECOND, 1.0),
             Unit::BitsPerSecond => (Dimension::BYTES_PER_SECOND, 0.125),
@@ -204,6 +205,8 @@ pub(crate) fn show(value: f64, unit: Unit) -> String {
         Unit::Seconds => format!("{} s", (value * 1000.0).round() / 1000.0),
         Unit::PerSecond => format!("{} /s", (value * 100.0).round() / 100.0),
         Unit::Celsius => format!("{} °C", (value * 10.0).round() / 10.0),
+        Unit::Watts => format!("{} W", (value * 10.0).round() / 10.0),
+        Unit::TurnsPerMinute => format!("{} rpm", value.round()),
         Unit::Count | Unit::None => format!("{}", (value * 100.0).round() / 100.0),
     }
 }

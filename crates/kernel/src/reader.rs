@@ -109,7 +109,7 @@ impl Reader {
                 Ok(mut answer) => {
                     round.list.append(&mut answer.list);
                     let Answer { took, failure, .. } = answer;
-                    round.reports.push(CollectorReport { collector: NAME, duration: took, failure });
+                    round.reports.push(CollectorReport { collector: NAME, duration: took, every: Duration::ZERO, failure });
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => self.state = State::Behind,
@@ -123,7 +123,12 @@ impl Reader {
             State::Ended => "its thread has ended, which is a mistake in the program; please report what the log says".into(),
             State::Idle | State::Asked => return,
         };
-        round.reports.push(CollectorReport { collector: NAME, duration: self.patience, failure: Some(failure) });
+        round.reports.push(CollectorReport {
+            collector: NAME,
+            duration: self.patience,
+            every: Duration::ZERO,
+            failure: Some(failure),
+        });
     }
 }
 

@@ -24,6 +24,10 @@ pub enum Unit {
     Hertz,
     /// Degrees Celsius.
     Celsius,
+    /// Watts.
+    Watts,
+    /// Turns per minute: what fans are counted in everywhere.
+    TurnsPerMinute,
     /// A text or a number without a unit.
     None,
 }
@@ -41,6 +45,8 @@ impl Unit {
             Unit::Count => "count",
             Unit::Hertz => "hertz",
             Unit::Celsius => "celsius",
+            Unit::Watts => "watts",
+            Unit::TurnsPerMinute => "rpm",
             Unit::None => "none",
         }
     }

@@ -32,6 +32,8 @@ pub struct CollectorReport {
     pub collector: &'static str,
     /// Processor and waiting time of its last run.
     pub duration: Duration,
+    /// How long it is from one run to the next; zero: every round.
+    pub every: Duration,
     /// Why it failed, if it did; its attributes are then absent.
     pub failure: Option<String>,
 }

@@ -106,7 +106,7 @@ pub static VITALS: &[Vital] = &[
         Unit::Ratio,
         Quantiser::Ratio,
         2,
-        "Highest share of processor time the kernel itself used, in the last 3 minutes.",
+        "Highest share of processor time the kernel itself used, in the last 3 minutes (option probes.cpu_window).",
     ),
     vital(8, "swap.used", Unit::Bytes, Quantiser::ShareOf("swap.total"), 2, "Swap space in use."),
     vital(

@@ -88,8 +88,8 @@ mod tests {
                 Sample { attribute: &SDA, instance: Some("sda".into()), labels: None, value: 0.5 },
             ],
             reports: vec![
-                CollectorReport { collector: "cpu", duration: Duration::ZERO, failure: None },
-                CollectorReport { collector: "net", duration: Duration::ZERO, failure: Some("no".into()) },
+                CollectorReport { collector: "cpu", duration: Duration::ZERO, every: Duration::ZERO, failure: None },
+                CollectorReport { collector: "net", duration: Duration::ZERO, every: Duration::ZERO, failure: Some("no".into()) },
             ],
             ..Samples::default()
         };

@@ -234,6 +234,12 @@ impl Service for Fake {
             age_mean_seconds: Some(0.52),
             age_max_seconds: Some(1.3),
             cpu_share: Some(0.0042),
+            budget: BudgetView {
+                cpu_share: Some(0.01),
+                used_share: Some(0.015),
+                stretch: 1.5,
+                why: Some("it used 1.50 % of a core lately; its budget is 1 %".to_string()),
+            },
             resident_bytes: Some(12_700_000),
             clock_locked: true,
             clock_error_seconds: 0.000_12,
@@ -244,10 +250,11 @@ impl Service for Fake {
                 ("gossip.sent.bytes".to_string(), 123_456),
             ]),
             collectors: vec![
-                CollectorView { name: "cpu".to_string(), seconds: 0.000_031, failure: None },
+                CollectorView { name: "cpu".to_string(), seconds: 0.000_031, every_seconds: 1.0, failure: None },
                 CollectorView {
                     name: "filesystem".to_string(),
                     seconds: 2.0,
+                    every_seconds: 15.0,
                     failure: Some("/mnt/dead does not answer".to_string()),
                 },
             ],

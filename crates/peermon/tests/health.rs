@@ -2,16 +2,17 @@
 //! more, and all clear when the fault is over.
 
 use anyhow::{Context, Result, ensure};
-use peermon_api::Service;
+use peermon_api::{BestQuery, Service};
 use peermon_testbed::{Cluster, Family, Host, Impairment, SmallDisk, Spec, WITHOUT_PROBES, say, wait_for, within, within_since};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getsid, prlimit, setpriority_process};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -113,6 +114,7 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
         full.fill()?;
         let no_flags = c"";
         mount_remount(&places[READ_ONLY], MountFlags::RDONLY, no_flags).context("making a file system read-only")?;
+        // of what comes to it: what it sends arrives
         c.bed.impair(LOSSY, Impairment { loss_percent: 80, ..Impairment::default() })?;
         let seen = |of: usize, what: &str| within_since(start, SEEN, &format!("seen: {what}"), || is_found(c, of, what));
         seen(DESCRIPTORS, "no sockets left")?;
@@ -154,6 +156,108 @@ fn faults_are_told_with_their_reasons_and_are_over_when_they_are_over() {
         c.bed.impair(LOSSY, Impairment::default())?;
         within(CLEAR, "all clear", || (0..8).try_for_each(|i| is_clear(c, i)))
     });
+}
+
+/// Who suffers in the small cluster.
+const STOPPED: usize = 1;
+const DEAF: usize = 2;
+/// How long the kernel's share of the processors counts: the least there is, for a test cannot wait three minutes.
+const CPU_WINDOW: Duration = Duration::from_secs(10);
+/// It ends at the end of a step.
+const CPU_STEP: Duration = Duration::from_secs(5);
+
+/// Why `LOOKS` offers a node to nobody, in words; an error while it does.
+fn left_out(c: &Cluster, of: usize) -> Result<String, String> {
+    let name = c.daemons[of].name();
+    let query = BestQuery { n: 9, explain: true, ..BestQuery::default() };
+    let answer = c.daemons[LOOKS].ask().best(&query).map_err(|e| e.to_string())?;
+    let found = answer.left_out.into_iter().find(|l| l.name == name).map(|l| l.reason);
+    found.ok_or_else(|| format!("{name} is offered"))
+}
+
+fn left_out_for(c: &Cluster, of: usize, reasons: &[&str]) -> Result<(), String> {
+    let why = left_out(c, of)?;
+    if reasons.iter().any(|r| why.contains(r)) { Ok(()) } else { Err(format!("{} is left out: {why}", c.daemons[of].name())) }
+}
+
+#[test]
+fn daemons_stopped_and_deaf_and_kernels_that_take_all_processors_are_told() {
+    let make = || Cluster::hosts(BINARY, 4, Family::Both);
+    Cluster::test(make, |c| {
+        for i in 0..4 {
+            let spec = c.spec(i);
+            // What the processors' own probe says is all that this machine adds. The daemons must be heard beside what is to come.
+            let config = spec.config.replace(WITHOUT_PROBES, "")
+                + "realtime = \"auto\"\nprobes.cpu_window = \"10s\"\n\
+                   probes.without = [\"sockets\", \"resolver\", \"mount\", \"write\", \"fork\", \"limits\", \"ssh\", \"time\", \"kmsg\"]\n";
+            c.add(Spec { config, ..spec })?;
+        }
+        within(JOIN, "all see all after the start", || c.all_see_all())?;
+        let all_clear = |c: &Cluster| (0..4).try_for_each(|i| is_clear(c, i));
+        wait_for("all to be offered", CPU_WINDOW * 4, || all_clear(c))?;
+
+        say("one daemon stopped");
+        c.daemons[STOPPED].signal(Signal::STOP)?;
+        within(SEEN, "seen: stopped", || left_out_for(c, STOPPED, &["down: it answers nobody"]))?;
+        c.daemons[STOPPED].signal(Signal::CONT)?;
+        within(CLEAR, "all clear after it goes on", || all_clear(c))?;
+
+        say("nothing arrives at one, though all it sends does");
+        let others = (0..4).filter(|i| *i != DEAF).collect();
+        c.bed.impair(DEAF, Impairment { deaf_to: others, ..Impairment::default() })?;
+        let reasons = ["did not answer", "missed probes", "get no answers", "are lost", "down: it answers nobody"];
+        within(SEEN, "seen: deaf", || left_out_for(c, DEAF, &reasons))?;
+        c.bed.impair(DEAF, Impairment::default())?;
+        within(CLEAR, "all clear after it hears again", || all_clear(c))?;
+
+        // All hosts of this test have one kernel, so all say so, and nobody is left to offer.
+        say("the kernel takes all processors");
+        let burning = Burning::start()?;
+        let all_say_so = || (0..4).try_for_each(|i| is_found(c, i, "the kernel itself used over 95 %"));
+        within(SEEN, "seen: system CPU", all_say_so)?;
+        let offered = c.offers(LOOKS).map_err(anyhow::Error::msg)?;
+        ensure!(offered.is_empty(), "{offered:?} are offered");
+        drop(burning);
+        within(CPU_WINDOW + CPU_STEP + CLEAR, "all clear after the kernel rests", || all_clear(c))
+    });
+}
+
+/// Thirty times what others get: above 95 % beside a busy program, and whoever asks the daemons is still answered in time.
+const BURNS_AT: i32 = -15;
+
+/// A process for each processor that has the kernel fill memory with zeroes, before all others of this machine.
+struct Burning(Vec<Child>);
+
+impl Burning {
+    fn start() -> Result<Self> {
+        let mut burning = Burning(Vec::new());
+        for _ in 0..std::thread::available_parallelism().context("counting processors")?.get() {
+            let mut dd = Command::new("setsid");
+            dd.args(["dd", "if=/dev/zero", "of=/dev/null", "bs=16M"]).stderr(Stdio::null());
+            burning.0.push(dd.spawn().context("starting dd")?);
+        }
+        for child in &burning.0 {
+            let pid = Pid::from_child(child);
+            setpriority_process(Some(pid), BURNS_AT).context("giving dd priority")?;
+            // Kernels that share processors among sessions first want to be told of the session, too: once it is one of its own.
+            let own_session = || if getsid(Some(pid)) == Ok(pid) { Ok(()) } else { Err("not yet".into()) };
+            wait_for("dd's own session", SEEN, own_session)?;
+            let group = PathBuf::from(format!("/proc/{}/autogroup", child.id()));
+            if group.exists() {
+                std::fs::write(&group, BURNS_AT.to_string()).context("giving dd's session priority")?;
+            }
+        }
+        Ok(burning)
+    }
+}
+
+impl Drop for Burning {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // it runs until it is killed
+            child.kill().and_then(|()| child.wait()).ok();
+        }
+    }
 }
 
 /// Whether a probe of a daemon has been good; of names, each.

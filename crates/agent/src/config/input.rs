@@ -110,6 +110,16 @@ impl Input {
         bytes.filter(|b| range.contains(b)).map_or_else(|| self.not(wanted()), Ok)
     }
 
+    /// A share, written in percent: `1%`, `0.5 %`.
+    pub(super) fn percent(&self, range: &RangeInclusive<f64>) -> Result<f64, String> {
+        let wanted = || format!("a share from {} to {}", show_percent(*range.start()), show_percent(*range.end()));
+        let share = match self {
+            Input::Text(t) => scaled(t, &[("%", 0.01)]),
+            _ => None,
+        };
+        share.filter(|s| range.contains(s)).map_or_else(|| self.not(wanted()), Ok)
+    }
+
     /// A path; an empty text is none. A path must be absolute or start at the working directory; `~` means nothing here.
     pub(super) fn path(&self) -> Result<Option<PathBuf>, String> {
         match self.text()? {
@@ -161,6 +171,11 @@ pub(super) fn show_duration(d: Duration) -> String {
         (_, us) if us % 1000 == 0 => format!("{}ms", d.as_millis()),
         _ => format!("{}us", d.as_micros()),
     }
+}
+
+/// A share as an option writes it, to a millionth.
+pub(super) fn show_percent(share: f64) -> String {
+    format!("{}%", (share * 1e6).round() / 1e4)
 }
 
 /// A size as an option writes it.

@@ -24,6 +24,7 @@ pub use seed::Seed;
 pub use tables::OwnVital;
 pub(crate) use tables::TOPIC_BYTES_MAX;
 
+use peermon_collector::limits::SYSTEM_WINDOW_MAX;
 use peermon_model::{AllowList, Facts, NodeName, Notice, Value, ZoneName, limits};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,6 +38,10 @@ pub const GOSSIP_PORT: u16 = 19810;
 pub const HTTP_PORT: u16 = 19811;
 /// The multicast group and port of LAN discovery: from the block for private use (RFC 2365).
 pub const DISCOVERY_GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 255, 19, 81), 19812);
+
+/// Share of one core a daemon may use unless told otherwise: several times what it uses as a rule (docs/footprint.md), so that
+/// it matters only where something is out of the ordinary, and little enough that nobody misses it.
+const CPU_BUDGET: f64 = 0.01;
 
 /// Everything a daemon is told. See [`OPTIONS`] for what each value means.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,6 +66,10 @@ pub struct Config {
     pub source: ValueSource,
     /// Collectors that do not run.
     pub without_collectors: Vec<String>,
+    /// How often collectors look that are named here, rather than as often as usual.
+    pub collector_periods: BTreeMap<String, Duration>,
+    /// Processor time the daemon may use, as a share of one core; `None`: no limit.
+    pub cpu_budget: Option<f64>,
     /// Load programs into the kernel that measure what only it sees.
     pub kernel: bool,
     /// Ask for real-time priority and locked memory.
@@ -99,6 +108,8 @@ pub struct Config {
 pub struct ProbesConfig {
     /// Those that do not; `all`: none does.
     pub without: Vec<String>,
+    /// How long the kernel's highest share of the processors counts against this node.
+    pub cpu_window: Duration,
     /// Directories on whose file systems files are written to try it.
     pub write: Vec<PathBuf>,
 }
@@ -235,10 +246,16 @@ impl Config {
             listen_only: false,
             source: ValueSource::Host,
             without_collectors: Vec::new(),
+            collector_periods: BTreeMap::new(),
+            cpu_budget: Some(CPU_BUDGET),
             kernel: false,
             realtime: false,
             processes: peermon_collector::ProcessPrivacy::default(),
-            probes: ProbesConfig { without: Vec::new(), write: crate::run::probes::usual_places() },
+            probes: ProbesConfig {
+                without: Vec::new(),
+                cpu_window: SYSTEM_WINDOW_MAX,
+                write: crate::run::probes::usual_places(),
+            },
             gossip: Gossip {
                 listen: vec![(Ipv4Addr::UNSPECIFIED, GOSSIP_PORT).into(), (Ipv6Addr::UNSPECIFIED, GOSSIP_PORT).into()],
                 advertise: Vec::new(),

@@ -1,12 +1,18 @@
 //! Options that are tables: labels, notices, vitals of one's own.
 
 use super::input::Input;
+use super::options;
+use peermon_collector::limits::{EVERY_MAX, PUBLISHED_EVERY_MAX};
+use peermon_collector::{COLLECTORS, period_max};
 use peermon_model::{CustomVital, Notice, Quantiser, Unit, limits};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Bytes of a label's key: short enough to be a column's head.
 const LABEL_KEY_BYTES_MAX: usize = 32;
+/// The shortest period of a collector: that of the shortest round.
+const PERIOD_MIN: Duration = Duration::from_millis(125);
 /// Bytes of a notice's topic.
 pub(crate) const TOPIC_BYTES_MAX: usize = 32;
 
@@ -20,10 +26,12 @@ const UNITS: &[Unit] = &[
     Unit::Count,
     Unit::Hertz,
     Unit::Celsius,
+    Unit::Watts,
+    Unit::TurnsPerMinute,
 ];
 
-/// `KEY = "VALUE"`, or as one text `KEY=VALUE,KEY=VALUE`.
-pub(super) fn labels(input: &Input) -> Result<BTreeMap<String, String>, String> {
+/// `KEY = "VALUE"`, or as one text `KEY=VALUE,KEY=VALUE`, at most so many.
+fn pairs(input: &Input, most: usize, what: &str) -> Result<Vec<(String, String)>, String> {
     let pairs: Vec<(String, String)> = match input {
         Input::Table(pairs) => pairs
             .iter()
@@ -33,15 +41,50 @@ pub(super) fn labels(input: &Input) -> Result<BTreeMap<String, String>, String> 
         _ => {
             let pair = |i: &Input| -> Result<(String, String), String> {
                 let text = i.text()?;
-                let (k, v) = text.split_once('=').ok_or_else(|| format!("must be KEY=VALUE, not {text:?}"))?;
+                let (k, v) = text.split_once('=').ok_or_else(|| format!("must be {what}, not {text:?}"))?;
                 Ok((k.trim().to_string(), v.trim().to_string()))
             };
-            input.list(limits::LABELS_MAX)?.iter().map(pair).collect::<Result<_, _>>()?
+            input.list(most)?.iter().map(pair).collect::<Result<_, _>>()?
         }
     };
-    if pairs.len() > limits::LABELS_MAX {
-        return Err(format!("holds {} labels; {} is the most", pairs.len(), limits::LABELS_MAX));
+    if pairs.len() > most {
+        return Err(format!("holds {} of {what}; {most} is the most", pairs.len()));
     }
+    Ok(pairs)
+}
+
+/// A collector's name as it was written, if there is such a one; otherwise the name most like it is offered.
+pub(super) fn collector(name: &str) -> Result<&'static str, String> {
+    let names = || COLLECTORS.iter().map(|e| e.name);
+    names().find(|n| *n == name).ok_or_else(|| {
+        let name: String = name.chars().take(40).collect();
+        match options::like(&name, names()) {
+            Some(near) => format!("names no collector: there is no {name:?}; did you mean {near:?}?"),
+            None => format!("names no collector: there is no {name:?}, but {}", names().collect::<Vec<_>>().join(", ")),
+        }
+    })
+}
+
+/// How often collectors look: `NAME = "PERIOD"`.
+pub(super) fn collector_periods(input: &Input) -> Result<BTreeMap<String, Duration>, String> {
+    let mut periods = BTreeMap::new();
+    for (name, period) in pairs(input, COLLECTORS.len(), "NAME=PERIOD")? {
+        let name = collector(&name)?;
+        let most = period_max(name).unwrap_or(EVERY_MAX);
+        let range = PERIOD_MIN..=most;
+        let read = |input: Input| input.duration(&range);
+        let period = read(Input::Text(period)).map_err(|e| match most {
+            PUBLISHED_EVERY_MAX => format!("has a period for {name:?} that {e}, for all nodes see what it gives"),
+            _ => format!("has a period for {name:?} that {e}"),
+        })?;
+        periods.insert(name.to_string(), period);
+    }
+    Ok(periods)
+}
+
+/// Labels: `KEY = "VALUE"`.
+pub(super) fn labels(input: &Input) -> Result<BTreeMap<String, String>, String> {
+    let pairs = pairs(input, limits::LABELS_MAX, "KEY=VALUE")?;
     for (key, value) in &pairs {
         if key.is_empty()
             || key.len() > LABEL_KEY_BYTES_MAX

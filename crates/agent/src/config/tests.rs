@@ -75,6 +75,7 @@ fn everything_can_be_said() {
         r#"
         name = "node-1"
         period = "500ms"
+        cpu_budget = "1.5 %"
         join = ["10.0.0.1", "seed.lab:7000"]
         listen_only = true
         source = "replay:/tmp/a@b@90s"
@@ -90,6 +91,9 @@ fn everything_can_be_said() {
         [log]
         level = "debug"
         format = "json"
+        [collector_periods]
+        fans = "1m"
+        cpu = "5s"
         [labels]
         rack = "r1"
         slot = 7
@@ -106,6 +110,8 @@ fn everything_can_be_said() {
     assert_eq!(c.period, Duration::from_millis(500));
     assert_eq!(c.source, ValueSource::Replay { trace: "/tmp/a@b".into(), from: Duration::from_secs(90) });
     assert_eq!(c.join[1], Seed::Name("seed.lab".into(), 7000));
+    let periods = c.collector_periods.iter().map(|(k, d)| (k.as_str(), d.as_secs()));
+    assert_eq!((periods.collect::<Vec<_>>(), c.cpu_budget), (vec![("cpu", 5), ("fans", 60)], Some(0.015)));
     assert_eq!((c.listen_only, c.discovery.enabled, c.api.http, c.api.socket.clone()), (true, false, None, None));
     assert_eq!(c.facts().label("slot"), Some("7"));
     assert_eq!((c.notices.len(), c.vitals.len(), c.gossip.members_max), (1, 1, 50));
@@ -117,7 +123,7 @@ fn what_is_shown_reads_back() {
     let shown = |c: &Config| OPTIONS.iter().map(|o| format!("{} = {}\n", o.key, o.show(c))).collect::<String>();
     let examples: String = OPTIONS.iter().filter_map(|o| o.example).map(|e| format!("{e}\n")).collect();
     let floor = "[[vital]]\nattribute = \"x\"\nunit = \"bytes/s\"\nfloor = 0.5\n";
-    let more = "join = [\"a.lab\"]\nsource = \"replay:x@90s\"\nwithout_collectors = [\"users\"]\ngossip.allow = [\"10.0.0.0/8\"]\n\
+    let more = "join = [\"a.lab\"]\nsource = \"replay:x@90s\"\nwithout_collectors = [\"users\"]\ncpu_budget = \"off\"\ngossip.allow = [\"10.0.0.0/8\"]\n\
          dns.listen = [\"127.0.0.1:53\"]\ndns.zone = \"a.b\"\ndns.name_servers = [\"c.d\"]\ndns.allow = [\"10.0.0.0/8\"]\n";
     for text in [String::new(), format!("{more}{examples}{floor}")] {
         let config = of_file(&text).expect("valid");
@@ -157,6 +163,16 @@ fn mistakes_are_named_with_their_line() {
         ("[dns]\nanswers = 17", &["from 1 to 16"]),
         ("[log]\nlevel = \"loud\"", &["error, warn, info, debug, trace"]),
         ("[labels]\n\"a b\" = \"x\"", &["label", "a b"]),
+        ("cpu_budget = \"2\"", &["0.05%", "100%"]),
+        ("cpu_budget = \"0.01%\"", &["a share from 0.05% to 100%"]),
+        ("cpu_budget = 1", &["a share from"]),
+        ("without_collectors = [\"fan\"]", &["no collector", "did you mean \"fans\"?"]),
+        ("[collector_periods]\ncgruops = \"1m\"", &["\"cgruops\"", "did you mean \"cgroups\"?"]),
+        ("[collector_periods]\nqqqqqqqqqq = \"1m\"", &["qqq", "cpu, load, procs"]),
+        ("[collector_periods]\nfans = \"2h\"", &["\"fans\"", "from 125ms to 1h"]),
+        ("[collector_periods]\ncpu = \"30s\"", &["\"cpu\"", "from 125ms to 10s", "all nodes see"]),
+        ("[collector_periods]\ncpu = 5", &["\"cpu\"", "a duration"]),
+        ("collector_periods = \"cpu\"", &["NAME=PERIOD"]),
         ("[[notice]]\ntopic = \"t\"", &["needs \"text\""]),
         ("[[notice]]\ntopic = \"t\"\ntext = \"x\"\nwhen = 3", &["knows no \"when\""]),
         ("[[vital]]\nattribute = \"cpu.busy\"\nunit = \"ratio\"", &["anyway"]),
@@ -182,9 +198,18 @@ fn environment_and_flags_name_themselves_when_wrong() {
     flag.set("gossip.listne", "x");
     let message = of(&flag, None, &[]).expect_err("wrong").to_string();
     assert!(message.contains("command line") && message.contains("gossip.listen"), "{message}");
-    let c = of(&none, None, &[("PEERMON_JOIN", "10.0.0.1, 10.0.0.2"), ("PEERMON_LABELS", "a=1,b=2"), ("PEERMON_TYPO", "")])
-        .expect("fine");
-    assert_eq!((c.join.len(), c.labels.len()), (2, 2));
+    let c = of(
+        &none,
+        None,
+        &[
+            ("PEERMON_JOIN", "10.0.0.1, 10.0.0.2"),
+            ("PEERMON_LABELS", "a=1,b=2"),
+            ("PEERMON_COLLECTOR_PERIODS", "fans=2m,users=3s"),
+            ("PEERMON_TYPO", ""),
+        ],
+    )
+    .expect("fine");
+    assert_eq!((c.join.len(), c.labels.len(), c.collector_periods.len()), (2, 2, 2));
     assert!(c.origin.expect("loaded").warnings[0].contains("PEERMON_TYPO"));
 }
 

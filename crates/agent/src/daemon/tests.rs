@@ -119,6 +119,24 @@ fn daemons_see_each_other_and_answer() {
     assert!(a.service().catalogue().find("gossip.rx.bytes").is_some());
 }
 
+/// Whoever can wait does so as long as the budget is passed, and the daemon says so.
+#[test]
+fn a_budget_that_is_passed_is_told() {
+    let lab = Lab::new();
+    let mut config = lab.config("a");
+    // Nothing runs for so little.
+    config.cpu_budget = Some(1e-6);
+    let a = Daemon::start(config).expect("a");
+    let status = || a.service().status().expect("answered");
+    let held = wait_for("stretched", || Some(status()).filter(|s| s.budget.stretch > 1.0));
+    assert!(held.budget.why.as_deref().is_some_and(|w| w.contains("its budget is 0.0001 %")), "{:?}", held.budget);
+    let slow = |s: &peermon_api::Status, name: &str| s.collectors.iter().find(|c| c.name == name).expect("it runs").every_seconds;
+    let held = wait_for("collectors wait", || Some(status()).filter(|s| slow(s, "processes") >= PERIOD.as_secs_f64() * 2.0));
+    assert_eq!(slow(&held, "cpu"), PERIOD.as_secs_f64());
+    let (samples, _) = a.service().samples().expect("a round");
+    assert!(samples.value("self.stretch").is_some_and(|s| s > 1.0) && samples.value("self.cpu.budget") == Some(1e-6));
+}
+
 #[test]
 fn a_crash_is_down_a_goodbye_is_left_and_a_restart_is_a_new_life() {
     let lab = Lab::new();

@@ -1,11 +1,14 @@
 //! What is done now and then.
 
 use super::{Loop, TICK};
+use crate::budget::Change;
 use crate::clock;
 use crate::net::interfaces;
 use crate::own;
 use crate::shared::{Health, KeyHealth, LinkHealth};
 use crate::state::{PEERS_MAX, StateError};
+use peermon_collector::Demand;
+use peermon_collector::limits::REST_EVERY;
 use peermon_model::{Instant, MemberState, Samples};
 use peermon_node::LinkRole;
 use std::net::SocketAddr;
@@ -29,8 +32,10 @@ impl Loop {
             self.times.addresses = now;
             self.times.facts = now;
         }
-        if self.config.listen_only {
-            self.collecting.look();
+        // Nobody else waits for what a node that only listens measures.
+        if self.config.listen_only && (self.shared.is_asked(now) || self.times.look <= now) {
+            self.times.look = now + REST_EVERY;
+            self.collecting.look(self.demand(now));
         }
         if self.times.facts <= now {
             self.times.facts = now + FACTS_EVERY;
@@ -43,12 +48,34 @@ impl Loop {
         self.forget_announcements(now);
         self.tell_probes(now);
         self.fetch_in_turn(now);
+        self.keep_budget(now);
         self.publish_health(now);
         let snapshot = self.shared.snapshot.load();
         self.supervisor.alive(now, || {
             let alive = snapshot.nodes.iter().filter(|n| n.state == MemberState::Alive).count();
             format!("{alive} of {} nodes alive", snapshot.nodes.len())
         });
+    }
+
+    /// What the collectors are wanted for now.
+    pub(super) fn demand(&self, now: Instant) -> Demand {
+        Demand { asked: self.shared.is_asked(now), stretch: self.budget.stretch() }
+    }
+
+    /// Lets collectors wait, or wait no more, as the budget of processor time has it.
+    fn keep_budget(&mut self, now: Instant) {
+        let Some(change) = self.budget.look(now, clock::process_time()) else { return };
+        let stretch = (self.budget.stretch() * 10.0).round() / 10.0;
+        let why = self.budget.why().unwrap_or_default();
+        match change {
+            Change::Begins => tracing::info!(stretch, why, "collectors that can wait look less often"),
+            Change::Ends => tracing::info!("collectors look as often as usual again"),
+            Change::Fails => {
+                if let Some(held_back) = self.logs.budget.may(now) {
+                    tracing::warn!(stretch, why, held_back, "this daemon costs more than its budget");
+                }
+            }
+        }
     }
 
     /// Tells others where this node is, if that has changed, and joins the discovery group on new interfaces.
@@ -125,7 +152,7 @@ impl Loop {
 
     /// The loop's own attributes join the host's.
     pub(super) fn add_own(&mut self, samples: &mut Samples) {
-        own::add(samples, &self.counters(), self.tally.delay.as_secs_f64());
+        own::add(samples, &self.counters(), self.tally.delay.as_secs_f64(), &self.budget);
         self.tally.delay = Duration::ZERO;
     }
 
@@ -176,6 +203,7 @@ impl Loop {
             clock_error_seconds: clock.error.as_secs_f64(),
             seeds_waiting: self.node.seeds_waiting().iter().map(ToString::to_string).collect(),
             cpu_share,
+            budget: self.budget.clone(),
             resident_bytes: own::resident_bytes(),
             keys: keys.collect(),
         };

@@ -15,6 +15,7 @@ pub(crate) use start::start;
 #[cfg(test)]
 pub(crate) use start::start_with;
 
+use crate::budget::Budget;
 use crate::clock::{self, SleepWatch, timespec};
 use crate::collect::Collecting;
 use crate::config::Config;
@@ -67,6 +68,7 @@ pub(crate) struct Loop {
     signals: Option<Signals>,
     mailbox: Mailbox<Letter>,
     collecting: Collecting,
+    budget: Budget,
     probing: probes::Probing,
     fetching: fetch::Fetching,
     resolver: Option<Resolver>,
@@ -87,6 +89,8 @@ pub(crate) struct Loop {
 /// When what is due next.
 struct Times {
     tick: Instant,
+    /// Of a node that only listens.
+    look: Instant,
     addresses: Instant,
     addresses_last: Instant,
     facts: Instant,
@@ -118,6 +122,7 @@ struct Logs {
     send: Rarely,
     discovery: Rarely,
     members: Rarely,
+    budget: Rarely,
 }
 
 impl Loop {

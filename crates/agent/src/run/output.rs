@@ -51,7 +51,7 @@ impl Loop {
     pub(super) fn heed(&mut self, now: Instant) {
         while let Some(event) = self.node.poll_event() {
             match event {
-                Event::SampleDue => self.collecting.ask_round(now),
+                Event::SampleDue => self.collecting.ask_round(now, self.demand(now)),
                 Event::Member { id, name, state, incarnation } => {
                     self.publish_soon(now);
                     if let Some(held_back) = self.logs.members.may(now) {

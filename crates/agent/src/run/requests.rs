@@ -187,7 +187,9 @@ impl Loop {
         }
         if new.vitals != self.config.vitals
             || new.without_collectors != self.config.without_collectors
+            || new.collector_periods != self.config.collector_periods
             || new.processes != self.config.processes
+            || new.probes.cpu_window != self.config.probes.cpu_window
         {
             self.collect_anew(&new)?;
             self.node.handle_custom(now, new.vitals.iter().map(|v| v.published.clone()).collect());
@@ -201,7 +203,10 @@ impl Loop {
         self.config.gossip.allow = new.gossip.allow;
         self.config.vitals = new.vitals;
         self.config.without_collectors = new.without_collectors;
+        self.config.collector_periods = new.collector_periods;
         self.config.processes = new.processes;
+        self.config.cpu_budget = new.cpu_budget;
+        self.budget.set(new.cpu_budget);
         self.config.join = new.join;
         self.config.labels = new.labels;
         self.config.log.level = new.log.level;

@@ -1,6 +1,7 @@
 //! From a configuration to a loop that is ready to run.
 
 use super::{Logs, Loop, Tally, Times, house};
+use crate::budget::Budget;
 use crate::clock::{self, SleepWatch};
 use crate::collect::{self, Answer, Collecting, SourceError};
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::state::{self, State, StateError};
 use crate::supervisor::Supervisor;
 use crate::{kernel, own};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use peermon_collector::Source;
+use peermon_collector::{Demand, Source};
 use peermon_memory::Memory;
 use peermon_model::{Catalogue, Facts, Incarnation, Instant, Snapshot};
 use peermon_node::{Identity, Node};
@@ -80,7 +81,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
     let collecting = Collecting::start(source, config.period, config.realtime, answers(&post))
         .map_err(system("start the collectors' thread"))?;
     collecting.ask_facts();
-    collecting.look();
+    collecting.look(Demand::default());
     let mut host_facts = Facts::default();
     // Nothing else writes letters yet.
     if let Some(Letter::Facts(facts)) = mailbox.wait(FACTS_WAIT) {
@@ -108,6 +109,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
     let shared = Arc::new(Shared {
         snapshot: ArcSwap::from_pointee(Snapshot::empty(id)),
         samples: ArcSwapOption::empty(),
+        asked: AtomicU64::new(now.as_micros()),
         health: ArcSwap::from_pointee(Health::unknown(id)),
         api: ArcSwap::default(),
         fanout: Fanout::default(),
@@ -120,6 +122,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         memory: std::sync::Mutex::new(Memory::new(config.memory)),
         refused: AtomicU64::new(0),
     });
+    let budget = Budget::new(config.cpu_budget);
     let probing = super::probes::Probing::start(&config, &shared.post, now);
     let resolver = Resolver::start(&config.join, found(&shared));
     let supervisor = Supervisor::new(config.process);
@@ -137,6 +140,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
         signals,
         mailbox,
         collecting,
+        budget,
         probing,
         fetching: super::fetch::Fetching::new(now),
         resolver,
@@ -150,6 +154,7 @@ pub(crate) fn start_with(config: Config, source: Box<dyn Source>) -> Result<(Loo
             send: Rarely::new(LOG_EVERY),
             discovery: Rarely::new(LOG_EVERY),
             members: Rarely::new(MEMBER_LOG_EVERY),
+            budget: Rarely::new(LOG_EVERY),
         },
         announced: Vec::new(),
         news: Vec::new(),
@@ -169,6 +174,7 @@ impl Times {
             tick: now + super::TICK,
             addresses: now + super::TICK,
             addresses_last: now,
+            look: now,
             facts: now + Duration::from_mins(1),
             // The first members are remembered soon, in case this life is short.
             peers: now + Duration::from_secs(30),

@@ -187,7 +187,7 @@ impl Service for Answers {
 
 impl Local for Answers {
     fn samples(&self) -> Option<(Arc<Samples>, Duration)> {
-        let latest = self.0.samples.load_full()?;
+        let latest = self.0.ask_samples()?;
         Some((Arc::clone(&latest.0), clock::now() - latest.1))
     }
 

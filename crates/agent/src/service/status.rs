@@ -1,5 +1,5 @@
 use crate::shared::Shared;
-use peermon_api::{CollectorView, LinkView, PaceView, State, Status};
+use peermon_api::{BudgetView, CollectorView, LinkView, PaceView, State, Status};
 use peermon_model::{Instant, MemberState};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub(super) fn of(shared: &Shared, now: Instant) -> Status {
         let view = |r: &peermon_model::CollectorReport| CollectorView {
             name: r.collector.to_string(),
             seconds: r.duration.as_secs_f64(),
+            every_seconds: r.every.as_secs_f64(),
             failure: r.failure.clone(),
         };
         latest.0.reports.iter().map(view).collect()
@@ -60,6 +61,12 @@ pub(super) fn of(shared: &Shared, now: Instant) -> Status {
         age_mean_seconds: (!ages.is_empty()).then(|| ages.iter().sum::<Duration>().as_secs_f64() / ages.len() as f64),
         age_max_seconds: ages.iter().max().map(Duration::as_secs_f64),
         cpu_share: health.cpu_share,
+        budget: BudgetView {
+            cpu_share: health.budget.share(),
+            used_share: health.budget.used(),
+            stretch: health.budget.stretch(),
+            why: health.budget.why(),
+        },
         resident_bytes: health.resident_bytes,
         clock_locked: health.clock_locked,
         clock_error_seconds: health.clock_error_seconds,

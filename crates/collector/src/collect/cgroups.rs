@@ -4,10 +4,10 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of, put_some_of};
 use crate::hot_file::read_bounded;
-use crate::limits::{CGROUP_ENTRIES_MAX, CGROUP_NAME_BYTES_MAX, CGROUPS_INTERVAL, CGROUPS_MAX, FILE_BYTES_MAX};
+use crate::limits::{CGROUP_ENTRIES_MAX, CGROUP_NAME_BYTES_MAX, CGROUPS_MAX, FILE_BYTES_MAX};
 use crate::rate::{Former, per_second};
 use crate::root::Root;
-use crate::sysfs::{Held, value};
+use crate::sysfs::value;
 use crate::text::{Text, words};
 use peermon_model::Unit::{Bytes, Count, Seconds};
 use peermon_model::{Attribute, Instant, Sample};
@@ -34,34 +34,31 @@ const NO_LIMIT: u64 = 1 << 62;
 
 struct Cgroups {
     root: Root,
-    held: Held,
     former: BTreeMap<Arc<str>, Former<u64>>,
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Cgroups { root: setup.root.clone(), held: Held::new(CGROUPS_INTERVAL), former: BTreeMap::new() })
+    Box::new(Cgroups { root: setup.root.clone(), former: BTreeMap::new() })
 }
 
 impl Collector for Cgroups {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         let (root, former) = (&self.root, &mut self.former);
-        self.held.put(round.now, out, |out| {
-            let tree = Tree::find(root);
-            let mut groups = tree.groups();
-            if !groups.is_empty() {
-                put(out, SHOWN_NOT, groups.len().saturating_sub(CGROUPS_MAX) as u64);
-            }
-            groups.truncate(CGROUPS_MAX);
-            former.retain(|name, _| groups.iter().any(|g| g.name == *name));
-            for g in groups {
-                let usage = tree.read(&g, out)?;
-                usage
-                    .nanoseconds
-                    .into_iter()
-                    .for_each(|ns| used(former.entry(Arc::clone(&g.name)).or_default(), &g, ns, round.now, out));
-            }
-            Ok(())
-        })
+        let tree = Tree::find(root);
+        let mut groups = tree.groups();
+        if !groups.is_empty() {
+            put(out, SHOWN_NOT, groups.len().saturating_sub(CGROUPS_MAX) as u64);
+        }
+        groups.truncate(CGROUPS_MAX);
+        former.retain(|name, _| groups.iter().any(|g| g.name == *name));
+        for g in groups {
+            let usage = tree.read(&g, out)?;
+            usage
+                .nanoseconds
+                .into_iter()
+                .for_each(|ns| used(former.entry(Arc::clone(&g.name)).or_default(), &g, ns, round.now, out));
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of};
-use crate::limits::{CLOCKS_INTERVAL, CLOCKS_PROCESSORS_MAX, CLOCKS_TURN_TIME_MAX};
+use crate::limits::{CLOCKS_PROCESSORS_MAX, CLOCKS_TURN_TIME_MAX};
 use crate::root::Root;
 use crate::sysfs::{numbered, value};
 use peermon_model::Unit::{Count, Hertz};
@@ -63,7 +63,7 @@ pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
 impl Collector for Clocks {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         let mut result = Ok(());
-        if self.listed.is_none_or(|at| round.now.since(at) >= CLOCKS_INTERVAL) {
+        if self.listed.is_none_or(|at| round.now.since(at) >= round.every) {
             self.listed = Some(round.now);
             self.list();
         }

@@ -44,8 +44,7 @@ const MODES: [&&Attribute; 10] =
 /// Counters every kernel has had for twenty years; steal and guest came later.
 const MODES_MIN: usize = 7;
 
-/// How long the highest share of the kernel is remembered, and in what steps.
-const MAX_WINDOW: Duration = Duration::from_secs(180);
+/// The steps in which the highest share of the kernel is remembered.
 const MAX_STEP: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
@@ -75,7 +74,7 @@ pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
         ticks_per_second: setup.root.ticks_per_second(),
         former: Former::default(),
         processors: Vec::new(),
-        highest: Highest::default(),
+        highest: Highest::new(setup.system_window),
     })
 }
 
@@ -161,12 +160,16 @@ fn shares(old: &Times, new: &Times) -> Option<Shares> {
 }
 
 /// The highest value of the last minutes: one maximum per step of time, so that its size does not depend on the period.
-#[derive(Default)]
 struct Highest {
+    window: Duration,
     steps: std::collections::VecDeque<(u64, f64)>,
 }
 
 impl Highest {
+    fn new(window: Duration) -> Self {
+        Highest { window, steps: std::collections::VecDeque::new() }
+    }
+
     fn add(&mut self, now: Instant, value: f64) {
         let step = step(now);
         match self.steps.back_mut() {
@@ -182,7 +185,7 @@ impl Highest {
     }
 
     fn drop_old(&mut self, now: Instant) {
-        let oldest = step(now.before(MAX_WINDOW));
+        let oldest = step(now.before(self.window));
         while self.steps.front().is_some_and(|(s, _)| *s < oldest) {
             self.steps.pop_front();
         }
@@ -196,10 +199,11 @@ fn step(at: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SYSTEM_WINDOW_MAX;
 
     #[test]
     fn the_highest_share_is_kept_for_three_minutes() {
-        let mut h = Highest::default();
+        let mut h = Highest::new(SYSTEM_WINDOW_MAX);
         let at = |s: u64| Instant::from_millis(s * 1000);
         assert_eq!(h.value(at(0)), None);
         for s in 0..600 {

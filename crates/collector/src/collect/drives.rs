@@ -4,9 +4,9 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put_of};
 use crate::hot_file::read_word;
-use crate::limits::{DISKS_MAX, HARDWARE_INTERVAL};
+use crate::limits::DISKS_MAX;
 use crate::root::Root;
-use crate::sysfs::{Held, entries, file_name, numbered};
+use crate::sysfs::{entries, file_name, numbered};
 use peermon_model::Unit::{Count, None as NoUnit, Ratio};
 use peermon_model::{Attribute, Sample};
 use std::path::Path;
@@ -20,24 +20,19 @@ attributes! {
     WORN = &Attribute::gauge("drive.{}.worn", Ratio, "Share of its life that a flash card has behind it, by its own word, in steps of a tenth.");
 }
 
-struct Drives {
-    root: Root,
-    held: Held,
-}
+struct Drives(Root);
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Drives { root: setup.root.clone(), held: Held::new(HARDWARE_INTERVAL) })
+    Box::new(Drives(setup.root.clone()))
 }
 
 impl Collector for Drives {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| {
-            for (number, dir) in numbered(&self.root.path("sys/class/nvme"), "nvme", DISKS_MAX) {
-                nvme(&format!("nvme{number}").into(), &dir, out);
-            }
-            entries(&self.root.path("sys/block")).iter().take(DISKS_MAX).for_each(|disk| other(disk, out));
-            Ok(())
-        })
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        for (number, dir) in numbered(&self.0.path("sys/class/nvme"), "nvme", DISKS_MAX) {
+            nvme(&format!("nvme{number}").into(), &dir, out);
+        }
+        entries(&self.0.path("sys/block")).iter().take(DISKS_MAX).for_each(|disk| other(disk, out));
+        Ok(())
     }
 }
 

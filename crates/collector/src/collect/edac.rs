@@ -3,9 +3,9 @@
 use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of};
-use crate::limits::{HARDWARE_INTERVAL, MEMORY_CONTROLLERS_MAX};
+use crate::limits::MEMORY_CONTROLLERS_MAX;
 use crate::root::Root;
-use crate::sysfs::{Held, numbered, value};
+use crate::sysfs::{numbered, value};
 use peermon_model::{Attribute, Sample, Unit::Count};
 
 attributes! {
@@ -15,18 +15,15 @@ attributes! {
     UNCORRECTED = &Attribute::counter("mem.controller.{}.errors.uncorrected", Count, "Errors of memory that one controller could not correct.").prom("node_edac_uncorrectable_errors_total", "controller", &[]);
 }
 
-struct Edac {
-    root: Root,
-    held: Held,
-}
+struct Edac(Root);
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Edac { root: setup.root.clone(), held: Held::new(HARDWARE_INTERVAL) })
+    Box::new(Edac(setup.root.clone()))
 }
 
 impl Collector for Edac {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| read(&self.root, out))
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        read(&self.0, out)
     }
 }
 

@@ -5,31 +5,31 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put_of};
 use crate::hot_file::{read_value, read_word};
-use crate::limits::{SENSORS_INTERVAL, SENSORS_MAX};
+use crate::limits::SENSORS_MAX;
 use crate::root::Root;
-use crate::sysfs::{Held, entries, file_name};
+use crate::sysfs::{entries, file_name};
 use crate::text::Text;
-use peermon_model::{Attribute, Sample, Unit::None as NoUnit};
+use peermon_model::{
+    Attribute, Sample,
+    Unit::{None as NoUnit, TurnsPerMinute},
+};
 use std::path::Path;
 use std::sync::Arc;
 
 attributes! {
-    SPEED = &Attribute::gauge("fan.{}.speed", NoUnit, "How fast one fan turns, in turns per minute.").prom("node_hwmon_fan_rpm", "", &[]);
+    SPEED = &Attribute::gauge("fan.{}.speed", TurnsPerMinute, "How fast one fan turns.").prom("node_hwmon_fan_rpm", "", &[]);
     ALARM = &Attribute::gauge("fan.{}.alarm", NoUnit, "Whether the hardware says that one fan is too slow: 1 or 0.").prom("node_hwmon_fan_alarm", "", &[]);
 }
 
-struct Fans {
-    root: Root,
-    held: Held,
-}
+struct Fans(Root);
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Fans { root: setup.root.clone(), held: Held::new(SENSORS_INTERVAL) })
+    Box::new(Fans(setup.root.clone()))
 }
 
 impl Collector for Fans {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| read_all(&self.root, out))
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        read_all(&self.0, out)
     }
 }
 

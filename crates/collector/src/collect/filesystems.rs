@@ -5,9 +5,7 @@ use crate::CollectError;
 use crate::attributes::{attributes, put, put_of};
 use crate::hot_file::HotFile;
 use crate::lane::{Lane, Outcome, Patience};
-use crate::limits::{
-    FILE_SYSTEMS_INTERVAL, FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_TIME_MAX, STATFS_TURN_TIME_MAX,
-};
+use crate::limits::{FILE_SYSTEMS_MAX, HUNG_STATFS_LOCAL, HUNG_STATFS_MAX, STATFS_TIME_MAX, STATFS_TURN_TIME_MAX};
 use crate::rate::higher;
 use crate::root::{FileSystemSize, Root};
 use crate::text::words;
@@ -118,7 +116,7 @@ impl Collector for FileSystems {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         let back: HashSet<usize> = self.lane.returned().into_iter().map(|(call, _)| call).collect();
         self.hung.retain(|(call, _)| !back.contains(call));
-        if !back.is_empty() || self.looked.is_none_or(|at| round.now.since(at) >= FILE_SYSTEMS_INTERVAL) {
+        if !back.is_empty() || self.looked.is_none_or(|at| round.now.since(at) >= round.every) {
             self.looked = Some(round.now);
             self.read_mounts()?;
             self.look();

@@ -4,10 +4,10 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put_of, put_some_of};
 use crate::hot_file::read_word;
-use crate::limits::{INFINIBAND_INTERVAL, INFINIBAND_PORTS_MAX};
+use crate::limits::INFINIBAND_PORTS_MAX;
 use crate::rate::{Former, per_second};
 use crate::root::Root;
-use crate::sysfs::{Held, entries, file_name, numbered, value};
+use crate::sysfs::{entries, file_name, numbered, value};
 use peermon_model::Unit::{Bytes, BytesPerSecond, Count, None as NoUnit};
 use peermon_model::{Attribute, Instant, Sample};
 use std::collections::BTreeMap;
@@ -51,22 +51,18 @@ const COUNTERS: [(&str, &&Attribute, u64); 10] = [
 
 struct Infiniband {
     root: Root,
-    held: Held,
     former: BTreeMap<Arc<str>, Former<[Option<u64>; 2]>>,
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Infiniband { root: setup.root.clone(), held: Held::new(INFINIBAND_INTERVAL), former: BTreeMap::new() })
+    Box::new(Infiniband { root: setup.root.clone(), former: BTreeMap::new() })
 }
 
 impl Collector for Infiniband {
     fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        let (root, former) = (&self.root, &mut self.former);
-        self.held.put(round.now, out, |out| {
-            let ports = ports(&root.path("sys/class/infiniband"));
-            former.retain(|name, _| ports.iter().any(|p| p.name == *name));
-            ports.iter().try_for_each(|p| p.read(round.now, former.entry(Arc::clone(&p.name)).or_default(), out))
-        })
+        let ports = ports(&self.root.path("sys/class/infiniband"));
+        self.former.retain(|name, _| ports.iter().any(|p| p.name == *name));
+        ports.iter().try_for_each(|p| p.read(round.now, self.former.entry(Arc::clone(&p.name)).or_default(), out))
     }
 }
 

@@ -35,11 +35,16 @@ pub(crate) use net::speed_megabits;
 
 use crate::error::CollectError;
 use crate::hot_file::HotFile;
+use crate::limits::{
+    CGROUPS_INTERVAL, CLOCKS_INTERVAL, FILE_SYSTEMS_INTERVAL, GPU_INTERVAL, HARDWARE_INTERVAL, INFINIBAND_INTERVAL,
+    NETWORKS_INTERVAL, NUMA_INTERVAL, RAID_INTERVAL, RINGS_INTERVAL, SENSORS_INTERVAL, SYSTEM_WINDOW_MAX, TIMEX_INTERVAL,
+};
 use crate::root::Root;
 use crate::text::Text;
 use peermon_model::{Attribute, Instant, Sample, Samples};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Reads one part of the host, once a round. It keeps former counters itself, to tell rates.
 pub trait Collector: Send {
@@ -58,14 +63,22 @@ pub trait Collector: Send {
 pub struct Round {
     /// Now.
     pub now: Instant,
+    /// How often the collector shall look. The runner calls most only when it is time; those of [`Turn::Own`] keep it themselves.
+    pub every: Duration,
     /// What several collectors read.
     stat: Arc<SharedFile>,
 }
 
 impl Round {
-    /// The round at `now`.
+    /// The round at `now`, for collectors that shall look in each.
     pub fn new(now: Instant, setup: &Setup) -> Self {
-        Round { now, stat: Arc::clone(&setup.stat) }
+        Round { now, every: Duration::ZERO, stat: Arc::clone(&setup.stat) }
+    }
+
+    /// The same round for a collector that shall look so often.
+    #[must_use]
+    pub fn every(&self, every: Duration) -> Self {
+        Round { every, ..self.clone() }
     }
 
     /// `/proc/stat`, read once a round for all: on big machines the kernel adds up thousands of counters for it.
@@ -83,6 +96,8 @@ pub struct Setup {
     pub custom: Arc<[custom::CustomValue]>,
     /// What is told of single processes.
     pub processes: ProcessPrivacy,
+    /// How long the kernel's highest share of the processors is remembered.
+    pub system_window: Duration,
     pub(crate) gpus: gpu::GpuFacts,
     stat: Arc<SharedFile>,
 }
@@ -95,6 +110,7 @@ impl Setup {
             root: root.clone(),
             custom: custom.into(),
             processes: ProcessPrivacy::default(),
+            system_window: SYSTEM_WINDOW_MAX,
             gpus: gpu::GpuFacts::default(),
             stat,
         }
@@ -104,6 +120,13 @@ impl Setup {
     #[must_use]
     pub fn with_processes(mut self, processes: ProcessPrivacy) -> Self {
         self.processes = processes;
+        self
+    }
+
+    /// The same, with the kernel's highest share of the processors remembered for so long.
+    #[must_use]
+    pub fn with_system_window(mut self, window: Duration) -> Self {
+        self.system_window = window;
         self
     }
 
@@ -133,44 +156,88 @@ pub struct Entry {
     pub attributes: &'static [&'static Attribute],
     /// Makes one, which opens and reads nothing yet.
     pub make: fn(&Setup) -> Box<dyn Collector>,
+    /// How often it looks as a rule; zero: every round.
+    pub every: Duration,
+    /// Who waits for what it gives.
+    pub need: Need,
+    /// Who sees to it that it looks no more often.
+    pub turn: Turn,
+}
+
+/// Who waits for what a collector gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// All nodes: some of it is in the record. Nothing makes it look less often than configured.
+    Published,
+    /// Whoever asks, and then they want to know what was before: it looks even if nobody asks.
+    Watched,
+    /// Whoever asks: until somebody does, it looks rarely.
+    Asked,
+}
+
+/// Who sees to it that a collector looks no more often than it shall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// The runner, which tells in between what the collector gave last.
+    Runner,
+    /// The collector, for what it does takes several rounds.
+    Own,
 }
 
 const fn entry(name: &'static str, attributes: &'static [&'static Attribute], make: fn(&Setup) -> Box<dyn Collector>) -> Entry {
-    Entry { name, attributes, make }
+    Entry { name, attributes, make, every: Duration::ZERO, need: Need::Asked, turn: Turn::Runner }
+}
+
+impl Entry {
+    const fn every(self, every: Duration) -> Self {
+        Entry { every, ..self }
+    }
+
+    const fn published(self) -> Self {
+        Entry { need: Need::Published, ..self }
+    }
+
+    const fn watched(self) -> Self {
+        Entry { need: Need::Watched, ..self }
+    }
+
+    const fn own_turn(self) -> Self {
+        Entry { turn: Turn::Own, ..self }
+    }
 }
 
 /// All collectors, in the order in which they run. Those that may wait for something outside the kernel come last.
 pub static COLLECTORS: &[Entry] = &[
-    entry("cpu", cpu::ATTRIBUTES, cpu::make),
-    entry("load", load::ATTRIBUTES, load::make),
-    entry("procs", procs::ATTRIBUTES, procs::make),
-    entry("memory", memory::ATTRIBUTES, memory::make),
-    entry("pressure", pressure::ATTRIBUTES, pressure::make),
-    entry("disks", disks::ATTRIBUTES, disks::make),
+    entry("cpu", cpu::ATTRIBUTES, cpu::make).published(),
+    entry("load", load::ATTRIBUTES, load::make).published(),
+    entry("procs", procs::ATTRIBUTES, procs::make).published(),
+    entry("memory", memory::ATTRIBUTES, memory::make).published(),
+    entry("pressure", pressure::ATTRIBUTES, pressure::make).published(),
+    entry("disks", disks::ATTRIBUTES, disks::make).published(),
     entry("tcp", tcp::ATTRIBUTES, tcp::make),
     entry("sockets", sockets::ATTRIBUTES, sockets::make),
     entry("softnet", softnet::ATTRIBUTES, softnet::make),
     entry("conntrack", conntrack::ATTRIBUTES, conntrack::make),
-    entry("timex", timex::ATTRIBUTES, timex::make),
+    entry("timex", timex::ATTRIBUTES, timex::make).every(TIMEX_INTERVAL),
     entry("uptime", uptime::ATTRIBUTES, uptime::make),
     entry("process", process::ATTRIBUTES, process::make),
-    entry("processes", processes::ATTRIBUTES, processes::make),
-    entry("users", users::ATTRIBUTES, users::make),
-    entry("numa", numa::ATTRIBUTES, numa::make),
-    entry("raid", raid::ATTRIBUTES, raid::make),
-    entry("net", net::ATTRIBUTES, net::make),
-    entry("rings", rings::ATTRIBUTES, rings::make),
-    entry("infiniband", infiniband::ATTRIBUTES, infiniband::make),
-    entry("networks", networks::ATTRIBUTES, networks::make),
-    entry("cgroups", cgroups::ATTRIBUTES, cgroups::make),
-    entry("clocks", clocks::ATTRIBUTES, clocks::make),
-    entry("edac", edac::ATTRIBUTES, edac::make),
-    entry("drives", drives::ATTRIBUTES, drives::make),
-    entry("fans", fans::ATTRIBUTES, fans::make),
-    entry("temperature", temperature::ATTRIBUTES, temperature::make),
-    entry("gpu", gpu::ATTRIBUTES, gpu::make),
-    entry("filesystems", filesystems::ATTRIBUTES, filesystems::make),
-    entry("custom", &[], custom::make),
+    entry("processes", processes::ATTRIBUTES, processes::make).watched(),
+    entry("users", users::ATTRIBUTES, users::make).published(),
+    entry("numa", numa::ATTRIBUTES, numa::make).every(NUMA_INTERVAL),
+    entry("raid", raid::ATTRIBUTES, raid::make).every(RAID_INTERVAL),
+    entry("net", net::ATTRIBUTES, net::make).published(),
+    entry("rings", rings::ATTRIBUTES, rings::make).every(RINGS_INTERVAL),
+    entry("infiniband", infiniband::ATTRIBUTES, infiniband::make).every(INFINIBAND_INTERVAL),
+    entry("networks", networks::ATTRIBUTES, networks::make).every(NETWORKS_INTERVAL).own_turn(),
+    entry("cgroups", cgroups::ATTRIBUTES, cgroups::make).every(CGROUPS_INTERVAL),
+    entry("clocks", clocks::ATTRIBUTES, clocks::make).every(CLOCKS_INTERVAL).own_turn(),
+    entry("edac", edac::ATTRIBUTES, edac::make).every(HARDWARE_INTERVAL),
+    entry("drives", drives::ATTRIBUTES, drives::make).every(HARDWARE_INTERVAL),
+    entry("fans", fans::ATTRIBUTES, fans::make).every(SENSORS_INTERVAL),
+    entry("temperature", temperature::ATTRIBUTES, temperature::make).published().every(SENSORS_INTERVAL),
+    entry("gpu", gpu::ATTRIBUTES, gpu::make).published().every(GPU_INTERVAL).own_turn(),
+    entry("filesystems", filesystems::ATTRIBUTES, filesystems::make).every(FILE_SYSTEMS_INTERVAL).own_turn(),
+    entry("custom", &[], custom::make).published(),
 ];
 
 /// The attributes of all collectors and of the runner, for [`peermon_model::Catalogue::new`].
@@ -251,6 +318,8 @@ mod tests {
         for v in peermon_model::vitals::VITALS {
             let n = COLLECTORS.iter().filter(|e| e.attributes.iter().any(|a| a.name == v.attribute.name)).count();
             assert_eq!(n, usize::from(!elsewhere.contains(&&*v.attribute.name)), "{}", v.attribute.name);
+            let by = COLLECTORS.iter().find(|e| e.attributes.iter().any(|a| a.name == v.attribute.name));
+            assert!(by.is_none_or(|e| e.need == Need::Published), "{} is in the record", v.attribute.name);
         }
     }
 }

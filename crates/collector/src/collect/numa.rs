@@ -4,9 +4,9 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, by_prometheus, put, put_of};
 use crate::hot_file::read_value;
-use crate::limits::{NUMA_INTERVAL, NUMA_NODES_MAX};
+use crate::limits::NUMA_NODES_MAX;
 use crate::root::Root;
-use crate::sysfs::{Held, numbered};
+use crate::sysfs::numbered;
 use crate::text::{Text, name, words};
 use peermon_model::Unit::{Bytes, Count};
 use peermon_model::{Attribute, Sample};
@@ -34,24 +34,19 @@ const fn count(name: &'static str, help: &'static str, prometheus: &'static str)
     Attribute::counter(name, Count, help).prom(prometheus, "node", &[])
 }
 
-struct Numa {
-    root: Root,
-    held: Held,
-}
+struct Numa(Root);
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Numa { root: setup.root.clone(), held: Held::new(NUMA_INTERVAL) })
+    Box::new(Numa(setup.root.clone()))
 }
 
 impl Collector for Numa {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| {
-            let nodes = numbered(&self.root.path("sys/devices/system/node"), "node", NUMA_NODES_MAX);
-            if !nodes.is_empty() {
-                put(out, NODES, nodes.len() as u64);
-            }
-            nodes.iter().try_for_each(|(number, dir)| read(&number.to_string().into(), dir, out))
-        })
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        let nodes = numbered(&self.0.path("sys/devices/system/node"), "node", NUMA_NODES_MAX);
+        if !nodes.is_empty() {
+            put(out, NODES, nodes.len() as u64);
+        }
+        nodes.iter().try_for_each(|(number, dir)| read(&number.to_string().into(), dir, out))
     }
 }
 

@@ -4,8 +4,7 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of};
 use crate::hot_file::HotFile;
-use crate::limits::{RAID_ARRAYS_MAX, RAID_INTERVAL};
-use crate::sysfs::Held;
+use crate::limits::RAID_ARRAYS_MAX;
 use crate::text::{Text, name, number, real, words};
 use peermon_model::Unit::{Count, None as NoUnit, Ratio};
 use peermon_model::{Attribute, Sample};
@@ -24,17 +23,15 @@ attributes! {
 
 struct Raid {
     file: HotFile,
-    held: Held,
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Raid { file: setup.hot("proc/mdstat"), held: Held::new(RAID_INTERVAL) })
+    Box::new(Raid { file: setup.hot("proc/mdstat") })
 }
 
 impl Collector for Raid {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        let file = &mut self.file;
-        self.held.put(round.now, out, |out| file.read_if_there()?.map_or(Ok(()), |text| read(&text, out)))
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        self.file.read_if_there()?.map_or(Ok(()), |text| read(&text, out))
     }
 }
 

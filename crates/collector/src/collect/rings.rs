@@ -4,9 +4,9 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put_of};
 use crate::ethtool::rings;
-use crate::limits::{RINGS_INTERFACES_MAX, RINGS_INTERVAL};
+use crate::limits::RINGS_INTERFACES_MAX;
 use crate::root::Root;
-use crate::sysfs::{Held, entries, file_name, numbered};
+use crate::sysfs::{entries, file_name, numbered};
 use peermon_model::{Attribute, Sample, Unit::Count};
 use std::sync::Arc;
 
@@ -22,21 +22,16 @@ attributes! {
 /// Queues counted of one device; the largest cards have one per processor.
 const QUEUES_MAX: usize = 4096;
 
-struct Rings {
-    root: Root,
-    held: Held,
-}
+struct Rings(Root);
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Rings { root: setup.root.clone(), held: Held::new(RINGS_INTERVAL) })
+    Box::new(Rings(setup.root.clone()))
 }
 
 impl Collector for Rings {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| {
-            read(&self.root, out);
-            Ok(())
-        })
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        read(&self.0, out);
+        Ok(())
     }
 }
 

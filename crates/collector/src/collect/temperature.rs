@@ -4,10 +4,10 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of, vital};
 use crate::hot_file::{read_value, read_word};
-use crate::limits::{SENSORS_INTERVAL, SENSORS_MAX};
+use crate::limits::SENSORS_MAX;
 use crate::rate::higher;
 use crate::root::Root;
-use crate::sysfs::{Held, entries, file_name};
+use crate::sysfs::{entries, file_name};
 use crate::text::Text;
 use peermon_model::{Attribute, Sample, Unit::Celsius};
 use std::fs;
@@ -24,10 +24,7 @@ attributes! {
 /// What real machines have. Inputs with nothing attached tell -128, -62 or 127.5.
 const BELIEVABLE: Range<f64> = -40.0..125.0;
 
-struct Temperature {
-    root: Root,
-    held: Held,
-}
+struct Temperature(Root);
 
 /// A sensor's name, its file and its Prometheus labels.
 struct Sensor {
@@ -38,12 +35,12 @@ struct Sensor {
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Temperature { root: setup.root.clone(), held: Held::new(SENSORS_INTERVAL) })
+    Box::new(Temperature(setup.root.clone()))
 }
 
 impl Collector for Temperature {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
-        self.held.put(round.now, out, |out| read_all(&self.root, out))
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+        read_all(&self.0, out)
     }
 }
 

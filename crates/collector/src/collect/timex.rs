@@ -4,8 +4,6 @@ use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::adjtimex::ask;
 use crate::attributes::{attributes, put};
-use crate::limits::TIMEX_INTERVAL;
-use crate::sysfs::Held;
 use peermon_model::Unit::{None as NoUnit, Ratio, Seconds};
 use peermon_model::{Attribute, Sample};
 
@@ -23,24 +21,21 @@ const FREQUENCY_UNIT: f64 = 65_536.0 * 1e6;
 
 struct Timex {
     is_host: bool,
-    held: Held,
 }
 
 pub(super) fn make(setup: &Setup) -> Box<dyn Collector> {
-    Box::new(Timex { is_host: setup.root.is_host(), held: Held::new(TIMEX_INTERVAL) })
+    Box::new(Timex { is_host: setup.root.is_host() })
 }
 
 impl Collector for Timex {
-    fn collect(&mut self, round: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
+    fn collect(&mut self, _: &Round, out: &mut Vec<Sample>) -> Result<(), CollectError> {
         if !self.is_host {
             return Ok(());
         }
-        self.held.put(round.now, out, |out| {
-            // A sandbox may forbid the call.
-            let Some((state, t)) = ask() else { return Ok(()) };
-            put_all(out, state, &t);
-            Ok(())
-        })
+        // A sandbox may forbid the call.
+        let Some((state, t)) = ask() else { return Ok(()) };
+        put_all(out, state, &t);
+        Ok(())
     }
 }
 

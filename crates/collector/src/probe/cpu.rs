@@ -5,7 +5,7 @@ use super::{Kind, Plan, Told, attributes_of};
 use peermon_model::{Outcome, ProbeResult, Samples, Severity};
 use std::time::Duration;
 
-/// Of the highest share within three minutes (CoDeeN's figures).
+/// Of the highest share within three minutes, or less if so configured (CoDeeN's figures).
 const SYSTEM_CPU_MAX: f64 = 0.95;
 
 attributes_of!("cpu", "judging how much of the processors the kernel uses");

@@ -13,7 +13,7 @@ const FORMAT: u8 = 2;
 const NOTICES_MAX: usize = limits::NOTICES_MAX + limits::FINDINGS_MAX;
 const LEFT: u8 = 1;
 const LISTEN_ONLY: u8 = 2;
-const UNITS: [Unit; 10] = [
+const UNITS: [Unit; 12] = [
     Unit::None,
     Unit::Ratio,
     Unit::Bytes,
@@ -24,6 +24,8 @@ const UNITS: [Unit; 10] = [
     Unit::Count,
     Unit::Hertz,
     Unit::Celsius,
+    Unit::Watts,
+    Unit::TurnsPerMinute,
 ];
 
 /// The record's signed bytes. Facts that do not fit are left out, the least important first, and counted in it.

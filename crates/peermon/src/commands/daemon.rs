@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// How often to measure and publish, such as 1s or 500ms; the same on all nodes
     #[arg(long, value_name = "TIME")]
     period: Option<String>,
+    /// Processor time this daemon may use, such as 1% of one core, or off: beyond it, collectors that can wait look less often
+    #[arg(long, value_name = "SHARE|off")]
+    cpu_budget: Option<String>,
     /// Ask for real-time priority and locked memory, where permitted: auto or off
     #[arg(long, value_name = "auto|off")]
     realtime: Option<String>,
@@ -172,6 +175,7 @@ fn overrides(args: &Args, place: &Place) -> Result<Overrides, Failure> {
         ("name", &args.name),
         ("api.http", &args.http),
         ("period", &args.period),
+        ("cpu_budget", &args.cpu_budget),
         ("realtime", &args.realtime),
         ("log.level", &args.log),
         ("log.format", &args.log_format),

@@ -61,6 +61,12 @@ fn summary(s: &Status, output: &mut Output<'_>) -> Result<(), Failure> {
     output.entry("nodes", &if nodes.is_empty() { "none".to_string() } else { nodes.join(", ") })?;
     output.entry("ages", &ages)?;
     output.entry("cost", &format!("{cpu}{memory}"))?;
+    let budget = s.budget.cpu_share.map_or("no limit".to_string(), |b| format!("{} % of one core", (b * 1e4).round() / 100.0));
+    let held = match &s.budget.why {
+        Some(why) => format!("; collectors that can wait look {:.1} times less often, as {why}", s.budget.stretch),
+        None => String::new(),
+    };
+    output.entry("budget", &format!("{budget}{held}"))?;
     output.entry("clock", &format!("{clock}, {} off the peers", seconds(s.clock_error_seconds)))?;
     if !s.seeds_waiting.is_empty() {
         output.entry("waiting for", &format!("{} (no answer yet; tried for ever)", s.seeds_waiting.join(", ")))?;
@@ -95,14 +101,19 @@ fn collectors(s: &Status, all: bool, output: &mut Output<'_>) -> Result<(), Fail
     if shown.is_empty() {
         return Ok(());
     }
-    let mut table =
-        Table::new(&[Column::text("  COLLECTOR", 255), Column::number("TOOK", 200), Column::text("FAILURE", 255).folds_to(20)]);
+    let mut table = Table::new(&[
+        Column::text("  COLLECTOR", 255),
+        Column::number("TOOK", 200),
+        Column::number("EVERY", 190),
+        Column::text("FAILURE", 255).folds_to(20),
+    ]);
     for c in shown {
         let failure = match &c.failure {
             Some(f) => Cell::new(f).styled(Style::new().red()),
             None => Cell::new("none"),
         };
-        table.row(vec![Cell::new(format!("  {}", c.name)), Cell::new(seconds(c.seconds)), failure]);
+        let every = if c.every_seconds > 0.0 { Cell::new(seconds(c.every_seconds)) } else { Cell::new("round") };
+        table.row(vec![Cell::new(format!("  {}", c.name)), Cell::new(seconds(c.seconds)), every, failure]);
     }
     output.line("")?;
     table.print(output.out, output.screen)

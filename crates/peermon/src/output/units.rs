@@ -99,6 +99,8 @@ fn pretty(unit: Unit, n: f64) -> String {
         Unit::PerSecond => format!("{}/s", short_number(n)),
         Unit::Hertz => scaled(n, &[(1e9, "GHz"), (1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")]),
         Unit::Celsius => format!("{n:.0} °C"),
+        Unit::Watts => format!("{n:.0} W"),
+        Unit::TurnsPerMinute => format!("{n:.0} rpm"),
         Unit::Count | Unit::None if n.fract() == 0.0 && n.abs() < 1e15 => format!("{n:.0}"),
         Unit::Count | Unit::None => short_number(n),
     }
@@ -185,6 +187,8 @@ mod tests {
             (Unit::PerSecond, 3.0, "3.00/s"),
             (Unit::Hertz, 2.4e9, "2.4 GHz"),
             (Unit::Celsius, 54.0, "54 °C"),
+            (Unit::Watts, 250.5, "250 W"),
+            (Unit::TurnsPerMinute, 1180.0, "1180 rpm"),
             (Unit::Count, 64.0, "64"),
             (Unit::Count, 0.1234, "0.12"),
         ] {

@@ -55,6 +55,8 @@ const fn suffix(unit: Unit) -> &'static str {
         Unit::PerSecond => "_per_second",
         Unit::Hertz => "_hertz",
         Unit::Celsius => "_celsius",
+        Unit::Watts => "_watts",
+        Unit::TurnsPerMinute => "_rpm",
         Unit::Count | Unit::None => "",
     }
 }

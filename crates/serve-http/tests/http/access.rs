@@ -58,6 +58,14 @@ fn with_a_token_tcp_needs_it_for_everything_but_health() {
     assert!(r.server().counters()["unauthorised"] >= 7);
 }
 
+/// Other nodes ask for it every few seconds to see whether this port answers; `peermon-collector` has the request.
+#[test]
+fn a_peers_try_is_no_attempt_to_get_in() {
+    let r = run_with(Fake::new(), Some("s3cret"), Times::default());
+    assert_eq!(r.tcp.get("/healthz?40718").status, 200);
+    assert_eq!(r.server().counters().get("unauthorised").copied().unwrap_or_default(), 0);
+}
+
 #[test]
 fn a_page_that_points_its_name_at_us_gets_nothing() {
     let r = run();

@@ -221,12 +221,13 @@ impl Service for Fake {
             age_mean_seconds: Some(0.5),
             age_max_seconds: Some(1.5),
             cpu_share: Some(0.004),
+            budget: BudgetView { cpu_share: Some(0.01), used_share: Some(0.004), stretch: 1.0, why: None },
             resident_bytes: Some(12_000_000),
             clock_locked: true,
             clock_error_seconds: 0.001,
             seeds_waiting: vec!["10.0.0.9:19810".into()],
             counters: BTreeMap::from([("gossip.dropped.replayed".into(), 7), ("packets.sent".into(), 12345)]),
-            collectors: vec![CollectorView { name: "cpu".into(), seconds: 0.0001, failure: None }],
+            collectors: vec![CollectorView { name: "cpu".into(), seconds: 0.0001, every_seconds: 1.0, failure: None }],
         })
     }
 
@@ -342,9 +343,14 @@ impl Local for Fake {
             [("device", "/dev/sda1".to_string()), ("fstype", "ext4".to_string()), ("mountpoint", "/a \"b\"\\c".to_string())]
                 .into();
         list.push(Sample { labels: Some(labels), ..sample("fs.{}.avail", Some("/a \"b\"\\c"), 5e10) });
-        let failed =
-            CollectorReport { collector: "disk", duration: Duration::from_millis(2), failure: Some("no such file".into()) };
-        let well = CollectorReport { collector: "cpu", duration: Duration::from_micros(100), failure: None };
+        let failed = CollectorReport {
+            collector: "disk",
+            duration: Duration::from_millis(2),
+            every: Duration::ZERO,
+            failure: Some("no such file".into()),
+        };
+        let well =
+            CollectorReport { collector: "cpu", duration: Duration::from_micros(100), every: Duration::ZERO, failure: None };
         Some((Arc::new(Samples { list, reports: vec![well, failed], ..Samples::default() }), Duration::from_millis(250)))
     }
 

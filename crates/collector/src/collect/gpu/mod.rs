@@ -8,10 +8,10 @@ use crate::CollectError;
 use crate::attributes::{attributes, put, put_of, put_some, put_some_of, vital};
 use crate::hot_file::read_word;
 use crate::lane::{Lane, Outcome, Patience};
-use crate::limits::{COLLECTOR_TIME_MAX, GPU_INTERVAL, GPU_LOOK_INTERVAL, GPU_TIME_MAX, GPU_VALID, GPUS_MAX};
+use crate::limits::{COLLECTOR_TIME_MAX, GPU_LOOK_INTERVAL, GPU_TIME_MAX, GPU_VALID, GPUS_MAX};
 use crate::root::Root;
 use crate::user_names::UserNames;
-use peermon_model::Unit::{Bytes, Celsius, Count, None as NoUnit, Ratio};
+use peermon_model::Unit::{Bytes, Celsius, Count, Ratio, Watts};
 use peermon_model::{Attribute, Facts, GpuUse, Instant, Sample, Samples, Value};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ attributes! {
     MEMORY_USED = &Attribute::gauge("gpu.{}.mem.used", Bytes, "Memory of one GPU in use.");
     MEMORY_TOTAL = &Attribute::gauge("gpu.{}.mem.total", Bytes, "Memory of one GPU.");
     TEMPERATURE = &Attribute::gauge("gpu.{}.temperature", Celsius, "Temperature of one GPU.");
-    POWER = &Attribute::gauge("gpu.{}.power", NoUnit, "Power one GPU draws, in watts.");
+    POWER = &Attribute::gauge("gpu.{}.power", Watts, "Power one GPU draws.");
     PROCESSES = &Attribute::gauge("gpu.{}.procs", Count, "Processes that use one GPU.");
 }
 
@@ -192,11 +192,12 @@ impl Collector for Gpus {
         if !self.there {
             return Ok(());
         }
-        let due = self.asked.is_none_or(|at| now.since(at) >= GPU_INTERVAL);
+        let due = self.asked.is_none_or(|at| now.since(at) >= round.every);
         if due && !self.here.is_empty() {
             self.ask(now);
         }
-        let valid = self.told.iter().flatten().filter(|(at, _)| now.since(*at) <= GPU_VALID);
+        let valid_for = GPU_VALID.max(round.every * 2);
+        let valid = self.told.iter().flatten().filter(|(at, _)| now.since(*at) <= valid_for);
         let mut gpus: Vec<Gpu> = valid.clone().filter_map(|(_, told)| told.as_ref().ok()).flatten().cloned().collect();
         gpus.truncate(GPUS_MAX);
         let failure = valid.clone().find_map(|(_, told)| told.as_ref().err()).cloned();

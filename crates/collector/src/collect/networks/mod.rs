@@ -8,9 +8,7 @@ mod diag;
 use super::{Collector, Round, Setup};
 use crate::CollectError;
 use crate::attributes::{attributes, put, put_of};
-use crate::limits::{
-    CONNECTIONS_PER_ROUND, CONNECTIONS_REMEMBERED, NETWORKS_GATHERED_MAX, NETWORKS_INTERVAL, NETWORKS_REST, NETWORKS_TOLD,
-};
+use crate::limits::{CONNECTIONS_PER_ROUND, CONNECTIONS_REMEMBERED, NETWORKS_GATHERED_MAX, NETWORKS_REST, NETWORKS_TOLD};
 use diag::{Connection, Dump, Info};
 use peermon_model::Unit::{BytesPerSecond, Count, PerSecond, Ratio, Seconds};
 use peermon_model::{Attribute, Instant, Sample};
@@ -177,14 +175,14 @@ impl Collector for Networks {
         let mut result = Ok(());
         if self.taking.is_none() && self.next.is_none_or(|at| round.now >= at) {
             // Until it is known what it costs.
-            self.next = Some(round.now + NETWORKS_INTERVAL);
+            self.next = Some(round.now + round.every);
             self.taking = Taking::begin(round.now);
         }
         if let Some(mut taking) = self.taking.take() {
             match taking.take(self.former.as_ref()) {
                 Ok(true) => {
                     taking.spent += begun.elapsed();
-                    self.end(taking);
+                    self.end(taking, round.every);
                 }
                 Ok(false) => {
                     taking.spent += begun.elapsed();
@@ -199,12 +197,12 @@ impl Collector for Networks {
 }
 
 impl Networks {
-    fn end(&mut self, taking: Taking) {
+    fn end(&mut self, taking: Taking, every: Duration) {
         let at = taking.picture.at;
         let seconds = self.former.as_ref().map(|f| at.since(f.at).as_secs_f64());
         self.samples = told(taking.sums, seconds);
         self.former = Some(taking.picture);
-        self.next = Some(at + NETWORKS_INTERVAL.max(taking.spent * NETWORKS_REST));
+        self.next = Some(at + every.max(taking.spent * NETWORKS_REST));
     }
 }
 
