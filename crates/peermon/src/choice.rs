@@ -1,7 +1,7 @@
 //! What every command that chooses nodes can be told, and what it may call them afterwards.
 
 use crate::Failure;
-use crate::output::{amount, clean};
+use crate::output::{Output, amount, clean};
 use clap::ValueEnum;
 use peermon_api::{BestAnswer, BestNode, BestQuery, By, Service};
 
@@ -119,6 +119,16 @@ impl Choice {
 pub(crate) fn choose(service: &dyn Service, query: &BestQuery) -> Result<BestAnswer, Failure> {
     let answer = service.best(query)?;
     if answer.best.is_empty() { Err(nobody(service, query)?) } else { Ok(answer) }
+}
+
+/// Says so if fewer were found than asked for.
+pub(crate) fn tell_short(n: Option<usize>, found: usize, output: &mut Output<'_>) -> Result<(), Failure> {
+    match n {
+        Some(n) if found < n => {
+            output.hint(&format!("Only {found} of {n} nodes could be offered; `peermon best -n {n} --explain` says why."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// That nobody was chosen, and why not. It is asked for only then: the reasons of thousands of nodes take longer than the choice.

@@ -267,7 +267,7 @@ fn a_command_runs_on_several_nodes() {
 
         let out = shells.output(&["peermon", "run", "-n", "3", "--", "echo out; echo err >&2; test $(hostname) = node-2"])?;
         let (said, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-        assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}");
+        assert_eq!((out.status.code(), said.lines().count()), (Some(1), 3), "{said}{errors}");
         ensure!(errors.lines().filter(|l| l.ends_with(": err")).count() == 3, "{errors}");
         ensure!(errors.ends_with("peermon: it failed on 2 of 3 nodes:\n  node-[1,3]: exit code 1\n"), "{errors}");
         let out = shells.output(&["peermon", "run", "-w", "node-1,node-9", "--", "true"])?;

@@ -1,5 +1,5 @@
 use crate::Failure;
-use crate::choice::{Choice, count, nobody};
+use crate::choice::{Choice, count, nobody, tell_short};
 use crate::claiming::{request, seconds};
 use crate::output::{Cell, Column, Output, Screen, Table, age, bytes, clean, fold, short_number};
 use owo_colors::Style;
@@ -75,7 +75,10 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
             }
         }
     }
-    if answer.best.is_empty() { Err(nobody(service, &query)?) } else { Ok(()) }
+    if answer.best.is_empty() {
+        return Err(nobody(service, &query)?);
+    }
+    if args.json || args.explain { Ok(()) } else { tell_short(args.n, answer.best.len(), output) }
 }
 
 /// What a node was ranked by, as people read it.

@@ -4,7 +4,7 @@ mod file;
 mod format;
 
 use crate::Failure;
-use crate::choice::{Choice, choose, count, host};
+use crate::choice::{Choice, choose, count, host, tell_short};
 use crate::claiming::Claiming;
 use crate::output::Output;
 use clap::ValueEnum;
@@ -132,11 +132,11 @@ pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -
         }
         let (text, found) = write(args, service, output)?;
         write!(output.out, "{text}")?;
-        return short(found, args, output);
+        return tell_short(args.n, found, output);
     };
     let (mut text, found) = write(args, service, output)?;
     file::replace(path, &text)?;
-    short(found, args, output)?;
+    tell_short(args.n, found, output)?;
     let Some(seconds) = args.watch else { return Ok(()) };
     let mut told = false;
     loop {
@@ -189,16 +189,6 @@ fn write(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<
     let format = if args.json { Format::Json } else { args.format };
     let text = format::text(format, &hosts, args.template.as_deref(), args.user.as_deref())?;
     Ok((text, hosts.len()))
-}
-
-/// Says so if there are fewer than asked for.
-fn short(found: usize, args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
-    match args.n {
-        Some(n) if found < n => {
-            output.hint(&format!("Only {found} of {n} nodes could be offered; `peermon best -n {n} --explain` says why."))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What the links `autompigen` needs of this.

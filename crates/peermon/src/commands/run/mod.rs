@@ -3,7 +3,7 @@
 mod job;
 
 use crate::Failure;
-use crate::choice::{Choice, count, host};
+use crate::choice::{Choice, count, host, tell_short};
 use crate::claiming::{Claiming, release};
 use crate::output::{Output, Progress, clean};
 use job::{Ending, News, Work};
@@ -69,6 +69,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, service: &dyn Service, output: &mut Output<'_>) -> Result<(), Failure> {
     let Chosen { nodes, claims } = nodes(args, service, output)?;
+    tell_short(args.n, nodes.len(), output)?;
     let hosts = nodes.iter().map(|n| host(n, args.addresses)).collect::<Result<Vec<_>, _>>()?;
     let words = job::remote_words(&args.command);
     // Longest first, so that all names take as much room.
