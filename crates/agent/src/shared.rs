@@ -18,7 +18,7 @@ pub(crate) const SUBSCRIBERS_MAX: usize = 64;
 
 /// How long after a reading of samples the next one is expected. Who reads more rarely than that finds values that may be
 /// [`peermon_collector::limits::REST_EVERY`] old.
-const ASKED_FOR: Duration = Duration::from_secs(20);
+const ASKED_FOR: Duration = Duration::from_secs(90);
 
 /// What all threads share.
 #[derive(Debug)]

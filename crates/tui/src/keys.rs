@@ -326,12 +326,13 @@ impl App {
         let key = if direction < 0 { KeyCode::Up } else { KeyCode::Down };
         match (&self.overlay, self.page) {
             (Overlay::None, Page::List) => {
-                let rows = draw::areas(self).body.height as usize;
+                // a terminal may be too low for any
+                let rows = (draw::areas(self).body.height as usize).max(1);
                 let to = self.top.saturating_add_signed(direction * WHEEL as isize);
                 self.top = to.min(self.lines.len().saturating_sub(rows));
                 // The cursor stays where the eyes are.
                 if let Some(line) = self.cursor_line() {
-                    self.cursor = self.spot(line.clamp(self.top, (self.top + rows.max(1)).min(self.lines.len()) - 1));
+                    self.cursor = self.spot(line.clamp(self.top, (self.top + rows).min(self.lines.len()) - 1));
                 }
             }
             (Overlay::Prompt(_), _) => {}

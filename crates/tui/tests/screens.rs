@@ -331,6 +331,16 @@ fn the_mouse_does_what_keys_do() {
 }
 
 #[test]
+fn the_wheel_ends_with_the_list_however_low_the_terminal() {
+    let mut desk = Desk::of(60, &Options::default(), (80, 1));
+    (0..30).for_each(|_| desk.mouse(MouseEventKind::ScrollDown, 4, 0));
+    desk.give(Input::Resize(80, 24));
+    desk.terminal.backend_mut().resize(80, 24);
+    let screen = desk.screen();
+    assert!(screen.contains("node-59"), "{screen}");
+}
+
+#[test]
 fn the_cursor_stays_on_its_node_and_charts_are_calm() {
     let mut desk = Desk::of(40, &Options { sort: Some("cpu".into()), ..Options::default() }, (80, 24));
     desk.press("down down");
