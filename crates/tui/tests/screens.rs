@@ -332,12 +332,15 @@ fn the_mouse_does_what_keys_do() {
 
 #[test]
 fn the_wheel_ends_with_the_list_however_low_the_terminal() {
-    let mut desk = Desk::of(60, &Options::default(), (80, 1));
-    (0..30).for_each(|_| desk.mouse(MouseEventKind::ScrollDown, 4, 0));
-    desk.give(Input::Resize(80, 24));
-    desk.terminal.backend_mut().resize(80, 24);
-    let screen = desk.screen();
-    assert!(screen.contains("node-59"), "{screen}");
+    for rows in 0..6 {
+        let mut desk = Desk::of(60, &Options::default(), (80, rows));
+        desk.press("down");
+        (0..30).for_each(|_| desk.mouse(MouseEventKind::ScrollDown, 4, 0));
+        desk.give(Input::Resize(80, 24));
+        desk.terminal.backend_mut().resize(80, 24);
+        let screen = desk.screen();
+        assert!(screen.contains("node-59"), "{screen}");
+    }
 }
 
 #[test]
