@@ -8,6 +8,7 @@ mod claims;
 mod events;
 mod health;
 mod live;
+mod parts;
 mod series;
 mod types;
 mod usage;
@@ -17,6 +18,7 @@ pub use claims::{ChooseRequest, ClaimRequest, ClaimTerms, ClaimView, claims};
 pub use events::{Event, EventSink, EventStream, NextEvent};
 pub use health::{HealthAnswer, PeerHealthView, ProbeView, ReasonView, Visibility};
 pub use live::{Live, LiveNode, LiveQuery, LiveReader, LiveRow};
+pub use parts::{CoreView, DiskView, FileSystemView, InterfaceView, MemoryView, PartsAnswer};
 pub use series::{Fold, Series, SeriesAnswer, SeriesQuery};
 pub use types::*;
 pub use usage::{GpuUseView, ProcessView, UsageAnswer, UserView};
@@ -41,6 +43,10 @@ pub trait Service: Send + Sync {
     /// The processes and users that use most of this node's machine. Who only shows a table knows none.
     fn usage(&self) -> Result<UsageAnswer, Error> {
         Err(Error::Unavailable("what answers here only shows a table and has no processes; ask a daemon".into()))
+    }
+    /// Each processor, disk, file system and network interface of this node's machine. Who only shows a table knows none.
+    fn parts(&self) -> Result<PartsAnswer, Error> {
+        Err(Error::Unavailable("what answers here only shows a table and has no parts; ask a daemon".into()))
     }
     /// All zones, the one of the node that answers first, then by name.
     fn zones(&self) -> Result<Vec<ZoneView>, Error>;

@@ -3,8 +3,8 @@ use crate::target::{Target, nobody};
 use crate::{events, limits};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, By, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer,
-    Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, SeriesAnswer, SeriesQuery, Service, Status,
-    UsageAnswer, ZoneView,
+    Invitation, JoinAnswer, JoinRequest, KeyView, NodeView, NodesQuery, NoticeView, PartsAnswer, SeriesAnswer, SeriesQuery,
+    Service, Status, UsageAnswer, ZoneView,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -290,6 +290,10 @@ impl Service for Client {
 
     fn usage(&self) -> Result<UsageAnswer, Error> {
         self.get("/api/v1/usage")
+    }
+
+    fn parts(&self) -> Result<PartsAnswer, Error> {
+        self.get("/api/v1/parts")
     }
 
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {

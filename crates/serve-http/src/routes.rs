@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use peermon_api::{
     Announcement, AttributeView, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, Event, HealthAnswer,
-    Invitation, JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
-    SeriesQuery, Status, UsageAnswer, ZoneView,
+    Invitation, JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, Local, NodeView, NodesQuery, NoticeView, PartsAnswer,
+    SeriesAnswer, SeriesQuery, Status, UsageAnswer, ZoneView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -151,6 +151,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(claims, claim))
         .routes(routes!(health))
         .routes(routes!(usage))
+        .routes(routes!(parts))
         .routes(routes!(cancel_claim))
         .routes(routes!(zones))
         .routes(routes!(series))
@@ -406,6 +407,15 @@ async fn choose(_: Trusted, State(app): Shared, headers: HeaderMap, body: Body) 
 ))]
 async fn usage(State(app): Shared) -> Answer {
     app.json(|s| s.usage()).await
+}
+
+/// Each processor, disk, file system and network interface of this node's machine, and what its memory is used for. Rates and shares
+/// are over the time between the last two looks.
+#[utoipa::path(get, path = "/api/v1/parts", responses(
+    (status = 200, description = "The parts", body = PartsAnswer),
+    (status = "default", description = "Why not, and what to do next", body = ErrorBody)))]
+async fn parts(State(app): Shared) -> Answer {
+    app.json(|s| s.parts()).await
 }
 
 /// What probes found: of this node, and how its peers answer it.

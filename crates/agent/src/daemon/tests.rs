@@ -119,6 +119,31 @@ fn daemons_see_each_other_and_answer() {
     assert!(a.service().catalogue().find("gossip.rx.bytes").is_some());
 }
 
+#[test]
+fn a_daemon_tells_the_parts_of_its_machine() {
+    let lab = Lab::new();
+    let a = lab.start("a", &[]);
+    let asked = || a.shared.asked.load(std::sync::atomic::Ordering::Relaxed);
+    let before = asked();
+    a.service().usage().expect("answered");
+    assert_eq!(asked(), before, "what processes use is known anyway");
+    let parts = wait_for("shares of processors", || {
+        let parts = a.service().parts().expect("answered");
+        let complete = parts.cores.iter().any(|c| c.busy.is_some() && c.system.is_some() && c.iowait.is_some());
+        (complete && !parts.name.is_empty()).then_some(parts)
+    });
+    assert!(asked() > before, "who can wait looks more often from now on");
+    let stat = std::fs::read_to_string("/proc/stat").expect("a kernel");
+    let cores = stat.lines().filter(|l| l.starts_with("cpu") && !l.starts_with("cpu ")).count();
+    assert_eq!((parts.name.as_str(), parts.cores.len()), ("a", cores));
+    assert!(parts.age_seconds >= 0.0 && parts.age_seconds < PATIENCE.as_secs_f64());
+    let (total, available) = (parts.memory.total.expect("known"), parts.memory.available.expect("known"));
+    assert!(available > 0 && available < total && parts.memory.cached.is_some(), "{:?}", parts.memory);
+    let lo = parts.interfaces.iter().find(|i| i.name == "lo").expect("every machine has one");
+    assert!(lo.received.is_some() && lo.sent.is_some() && lo.drops.is_some() && lo.received_bytes.is_some(), "{lo:?}");
+    assert!(parts.file_systems.iter().all(|f| f.point.starts_with('/') && !f.kind.is_empty()), "{:?}", parts.file_systems);
+}
+
 /// Whoever can wait does so as long as the budget is passed, and the daemon says so.
 #[test]
 fn a_budget_that_is_passed_is_told() {

@@ -12,8 +12,8 @@ use crate::letter::{ANSWER_WAIT, Letter, Reply, reply};
 use crate::shared::{SUBSCRIBERS_MAX, Shared};
 use peermon_api::{
     Announcement, BestAnswer, BestQuery, ChooseRequest, ClaimRequest, ClaimView, Error, EventStream, HealthAnswer, Invitation,
-    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, SeriesAnswer,
-    SeriesQuery, Service, Status, UsageAnswer, ZoneView,
+    JoinAnswer, JoinRequest, KeyView, Live, LiveQuery, LiveReader, Local, NodeView, NodesQuery, NoticeView, PartsAnswer,
+    SeriesAnswer, SeriesQuery, Service, Status, UsageAnswer, ZoneView,
 };
 use peermon_model::{Catalogue, MemberState, Notice, Samples, Snapshot, limits};
 use std::net::SocketAddr;
@@ -73,6 +73,15 @@ impl Service for Answers {
             let since = (clock::now() - latest.1).as_secs_f64();
             UsageAnswer::of(name, latest.0.usage.as_deref(), latest.0.gpu_usage.as_deref(), since)
         }))
+    }
+
+    fn parts(&self) -> Result<PartsAnswer, Error> {
+        let latest = self.0.ask_samples();
+        let name = self.0.health.load().name.clone();
+        Ok(match latest {
+            Some(latest) => PartsAnswer::of(name, &latest.0, (clock::now() - latest.1).as_secs_f64()),
+            None => PartsAnswer { name, ..PartsAnswer::default() },
+        })
     }
 
     fn zones(&self) -> Result<Vec<ZoneView>, Error> {

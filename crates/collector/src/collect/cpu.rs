@@ -18,6 +18,8 @@ attributes! {
     USER = &Attribute::gauge("cpu.user", Ratio, "Share of processor time that programs used, over the last period.");
     SYSTEM = &Attribute::gauge("cpu.system", Ratio, "Share of processor time the kernel and its interrupts used, over the last period.");
     ONE_BUSY = &Attribute::gauge("cpu.{}.busy", Ratio, "Share of one processor's time that was not idle, over the last period.");
+    ONE_SYSTEM_SHARE = &Attribute::gauge("cpu.{}.system", Ratio, "Share of one processor's time the kernel and its interrupts used, over the last period.");
+    ONE_IOWAIT_SHARE = &Attribute::gauge("cpu.{}.iowait", Ratio, "Share of one processor's time in which it had nothing to do but wait for disks, over the last period.");
     ONE_USER = &mode("cpu.{}.user.seconds", "Time one processor spent in programs.", &[("mode", "user")]);
     ONE_NICE = &mode("cpu.{}.nice.seconds", "Time one processor spent in programs of low priority.", &[("mode", "nice")]);
     ONE_SYSTEM = &mode("cpu.{}.system.seconds", "Time one processor spent in the kernel.", &[("mode", "system")]);
@@ -122,6 +124,8 @@ impl Cpu {
         let (id, old) = &mut self.processors[place];
         if let Some(s) = shares(old, &times) {
             put_of(out, ONE_BUSY, id, s.busy);
+            put_of(out, ONE_SYSTEM_SHARE, id, s.system);
+            put_of(out, ONE_IOWAIT_SHARE, id, s.iowait);
         }
         *old = times;
         for (attribute, ticks) in MODES.iter().zip(&times.ticks[..times.count]) {

@@ -8,7 +8,7 @@ use crate::limits::DISKS_MAX;
 use crate::rate::{Former, higher, per_second, share};
 use crate::root::Root;
 use crate::text::{Text, name, words};
-use peermon_model::Unit::{Bytes, BytesPerSecond, Count, Ratio, Seconds};
+use peermon_model::Unit::{Bytes, BytesPerSecond, Count, PerSecond, Ratio, Seconds};
 use peermon_model::{Attribute, Sample};
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ attributes! {
     BUSY = &Attribute::gauge("disk.{}.busy", Ratio, "Share of the last period in which the disk had work.");
     READ_RATE = &Attribute::gauge("disk.{}.read.rate", BytesPerSecond, "Bytes read per second.");
     WRITE_RATE = &Attribute::gauge("disk.{}.write.rate", BytesPerSecond, "Bytes written per second.");
+    READS_RATE = &Attribute::gauge("disk.{}.reads.rate", PerSecond, "Reads completed per second.");
+    WRITES_RATE = &Attribute::gauge("disk.{}.writes.rate", PerSecond, "Writes completed per second.");
+    LATENCY = &Attribute::gauge("disk.{}.latency", Seconds, "Mean time of the reads and writes completed in the last period, from being asked to being done.");
     READS = &counter("disk.{}.read.ops", Count, "Reads completed.", "node_disk_reads_completed_total");
     READS_MERGED = &counter("disk.{}.read.merged", Count, "Reads joined to others before they were done.", "node_disk_reads_merged_total");
     READ_BYTES = &counter("disk.{}.read.bytes", Bytes, "Bytes read.", "node_disk_read_bytes_total");
@@ -59,9 +62,10 @@ const VALUES: [(usize, &&Attribute, f64); 13] = [
     (11, &DISCARDS, 1.0),
     (15, &FLUSHES, 1.0),
 ];
-const READ_SECTORS: usize = 2;
-const WRITTEN_SECTORS: usize = 6;
-const BUSY_MILLIS: usize = 9;
+/// The columns whose growth is told as rates, in the order of [`Counters`].
+const GROWING: [usize; 7] = [2, 6, 9, 0, 4, 3, 7];
+/// Sectors read and written, milliseconds with work, reads, writes, milliseconds all reads and all writes took.
+type Counters = [u64; GROWING.len()];
 
 struct Disks {
     file: HotFile,
@@ -73,7 +77,7 @@ struct Disks {
 struct Device {
     name: Arc<str>,
     role: Role,
-    former: Former<[u64; 3]>,
+    former: Former<Counters>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,13 +114,9 @@ impl Collector for Disks {
             for (column, attribute, scale) in VALUES.iter().take_while(|(c, ..)| *c < count) {
                 put_of(out, attribute, &device.name, columns[*column] as f64 * scale);
             }
-            let new = [columns[READ_SECTORS], columns[WRITTEN_SECTORS], columns[BUSY_MILLIS]];
+            let new = GROWING.map(|c| columns[c]);
             let Some((seconds, old)) = device.former.replace(round.now, new) else { continue };
-            let bytes = |i: usize| per_second(old[i], new[i], seconds).map(|s| s * SECTOR_BYTES);
-            let busy = share(old[2] as f64 / 1e3, new[2] as f64 / 1e3, seconds);
-            put_some_of(out, READ_RATE, &device.name, bytes(0));
-            put_some_of(out, WRITE_RATE, &device.name, bytes(1));
-            put_some_of(out, BUSY, &device.name, busy);
+            let busy = device.put_rates(&old, &new, seconds, out);
             if device.role == Role::Whole {
                 busiest = higher(busiest, busy);
             }
@@ -124,6 +124,28 @@ impl Collector for Disks {
         busiest.into_iter().for_each(|b| put(out, BUSIEST, b));
         Ok(())
     }
+}
+
+impl Device {
+    /// Adds what grew in so many seconds; gives the share of them in which there was work.
+    fn put_rates(&self, old: &Counters, new: &Counters, seconds: f64, out: &mut Vec<Sample>) -> Option<f64> {
+        let rate = |i: usize| per_second(old[i], new[i], seconds);
+        let busy = share(old[2] as f64 / 1e3, new[2] as f64 / 1e3, seconds);
+        put_some_of(out, READ_RATE, &self.name, rate(0).map(|s| s * SECTOR_BYTES));
+        put_some_of(out, WRITE_RATE, &self.name, rate(1).map(|s| s * SECTOR_BYTES));
+        put_some_of(out, BUSY, &self.name, busy);
+        put_some_of(out, READS_RATE, &self.name, rate(3));
+        put_some_of(out, WRITES_RATE, &self.name, rate(4));
+        put_some_of(out, LATENCY, &self.name, latency(old, new));
+        busy
+    }
+}
+
+/// Seconds an operation took, on average over those that were completed; `None` if none was.
+fn latency(old: &Counters, new: &Counters) -> Option<f64> {
+    let grown = |i: usize| new[i].checked_sub(old[i]);
+    let done = grown(3)?.checked_add(grown(4)?).filter(|done| *done > 0)?;
+    Some(grown(5)?.checked_add(grown(6)?)? as f64 / 1e3 / done as f64)
 }
 
 fn columns<'a>(
@@ -176,6 +198,15 @@ fn named_like_a_partition(device: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latency_is_that_of_what_was_completed() {
+        let counters = |reads, writes, read_ms, write_ms| [0, 0, 0, reads, writes, read_ms, write_ms];
+        let old = counters(10, 20, 100, 400);
+        assert_eq!(latency(&old, &counters(14, 26, 120, 480)), Some(0.01), "10 operations in 100 ms");
+        assert_eq!(latency(&old, &old), None, "none was completed");
+        assert_eq!(latency(&old, &counters(1, 30, 110, 500)), None, "counters that were reset");
+    }
 
     #[test]
     fn names_tell_partitions_where_sys_does_not() {

@@ -8,7 +8,7 @@ use crate::limits::{INTERFACES_MAX, LINK_INTERVAL};
 use crate::rate::{Former, per_second};
 use crate::root::Root;
 use crate::text::{Text, name, words};
-use peermon_model::Unit::{BitsPerSecond, Bytes, BytesPerSecond, Count, None as NoUnit};
+use peermon_model::Unit::{BitsPerSecond, Bytes, BytesPerSecond, Count, None as NoUnit, PerSecond};
 use peermon_model::{Attribute, Instant, Sample};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ attributes! {
     TX_RATE_ALL = vital("net.tx.rate");
     RX_RATE = &Attribute::gauge("net.{}.rx.rate", BytesPerSecond, "Bytes received per second.");
     TX_RATE = &Attribute::gauge("net.{}.tx.rate", BytesPerSecond, "Bytes sent per second.");
+    DROPS_RATE = &Attribute::gauge("net.{}.drops.rate", PerSecond, "Packets dropped per second, received ones and those to be sent.");
+    ERRORS_RATE = &Attribute::gauge("net.{}.errors.rate", PerSecond, "Packets per second that came damaged or could not be sent.");
     RX_BYTES = &counter("net.{}.rx.bytes", Bytes, "Bytes received.", "node_network_receive_bytes_total");
     RX_PACKETS = &counter("net.{}.rx.packets", Count, "Packets received.", "node_network_receive_packets_total");
     RX_ERRORS = &counter("net.{}.rx.errors", Count, "Packets received damaged.", "node_network_receive_errs_total");
@@ -73,8 +75,9 @@ const COLUMNS: [&&Attribute; 16] = [
     &TX_CARRIER,
     &TX_COMPRESSED,
 ];
-const RECEIVED: usize = 0;
-const SENT: usize = 8;
+/// Which columns are told as a rate, each with the place of its rate in [`RATES`].
+const GROWING: [(usize, usize); 6] = [(0, 0), (8, 1), (3, 2), (11, 2), (2, 3), (10, 3)];
+const RATES: [&&Attribute; 4] = [&RX_RATE, &TX_RATE, &DROPS_RATE, &ERRORS_RATE];
 const HEADER_LINES: usize = 2;
 
 struct Net {
@@ -88,7 +91,7 @@ struct Net {
 struct Interface {
     name: Arc<str>,
     sys: PathBuf,
-    former: Former<[u64; 2]>,
+    former: Former<[u64; RATES.len()]>,
     /// Its traffic is not another interface's too, and leaves the machine.
     counts: bool,
     link: Vec<Sample>,
@@ -151,22 +154,21 @@ impl Interface {
         now: Instant,
         out: &mut Vec<Sample>,
     ) -> Result<Option<[f64; 2]>, CollectError> {
-        let mut traffic = [0, 0];
+        let mut grown = [0_u64; RATES.len()];
         let mut words = words(columns);
         for (i, attribute) in COLUMNS.iter().enumerate() {
             let value = text.number(words.next(), format_args!("{} column {}", self.name, i + 1))?;
             put_of(out, attribute, &self.name, value);
-            match i {
-                RECEIVED => traffic[0] = value,
-                SENT => traffic[1] = value,
-                _ => {}
+            if let Some((_, rate)) = GROWING.iter().find(|(column, _)| *column == i) {
+                grown[*rate] = grown[*rate].saturating_add(value);
             }
         }
         out.extend_from_slice(&self.link);
-        let Some((seconds, old)) = self.former.replace(now, traffic) else { return Ok(None) };
-        let rates = [0, 1].map(|i| per_second(old[i], traffic[i], seconds));
-        put_some_of(out, RX_RATE, &self.name, rates[0]);
-        put_some_of(out, TX_RATE, &self.name, rates[1]);
+        let Some((seconds, old)) = self.former.replace(now, grown) else { return Ok(None) };
+        let rates: [_; RATES.len()] = std::array::from_fn(|i| per_second(old[i], grown[i], seconds));
+        for (attribute, rate) in RATES.iter().zip(rates) {
+            put_some_of(out, attribute, &self.name, rate);
+        }
         Ok(rates[0].zip(rates[1]).map(|(r, t)| [r, t]).filter(|_| self.counts))
     }
 

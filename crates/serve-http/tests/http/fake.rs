@@ -293,6 +293,22 @@ impl Service for Fake {
         })
     }
 
+    fn parts(&self) -> Result<PartsAnswer, Error> {
+        Ok(PartsAnswer {
+            name: "alpha".into(),
+            cores: vec![CoreView { name: "0".into(), busy: Some(0.5), ..CoreView::default() }],
+            disks: vec![DiskView { name: "sda".into(), read: Some(1e6), ..DiskView::default() }],
+            file_systems: vec![FileSystemView {
+                point: "/".into(),
+                size: Some(1 << 40),
+                answers: true,
+                ..FileSystemView::default()
+            }],
+            interfaces: vec![InterfaceView { name: "eth0".into(), link: Some(true), ..InterfaceView::default() }],
+            ..PartsAnswer::default()
+        })
+    }
+
     fn claims(&self) -> Result<Vec<ClaimView>, Error> {
         Ok(vec![ClaimView { number: 7, node: "alpha".into(), own: true, cpus: 1.0, ..ClaimView::default() }])
     }

@@ -20,6 +20,7 @@ const ADDRESSES: &[(&str, &str, &str)] = &[
     ("delete", "/api/v1/claims/{number}", "/api/v1/claims/7"),
     ("get", "/api/v1/health", "/api/v1/health"),
     ("get", "/api/v1/usage", "/api/v1/usage"),
+    ("get", "/api/v1/parts", "/api/v1/parts"),
     ("get", "/api/v1/nodes", "/api/v1/nodes?all=true"),
     ("get", "/api/v1/nodes/{node}", "/api/v1/nodes/alpha"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
