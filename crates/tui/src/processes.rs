@@ -3,7 +3,7 @@
 use crate::app::{App, Order, Page};
 use crate::table::{Id, clean};
 use crate::units;
-use peermon_api::{HealthAnswer, ProcessView, UsageAnswer};
+use peermon_api::{HealthAnswer, PartsAnswer, ProcessView, UsageAnswer};
 use peermon_model::Instant;
 use std::cmp::Ordering;
 
@@ -14,6 +14,8 @@ pub struct OwnAnswer {
     pub usage: Result<UsageAnswer, String>,
     /// What its probes found.
     pub health: Result<HealthAnswer, String>,
+    /// Each processor, disk, file system and network interface.
+    pub parts: Result<PartsAnswer, String>,
 }
 
 /// What this machine tells of one of its processes to the user of the terminal, with that user's rights; what it does not is `None`.
@@ -119,6 +121,10 @@ impl Own {
         self.told.as_ref()?.health.as_ref().ok()
     }
 
+    pub(crate) fn parts(&self) -> Option<&PartsAnswer> {
+        self.told.as_ref()?.parts.as_ref().ok()
+    }
+
     pub(crate) fn take(&mut self, mut told: OwnAnswer, now: Instant) {
         if let Ok(usage) = &mut told.usage {
             let users = usage.users.iter_mut().map(|u| &mut u.user);
@@ -135,6 +141,13 @@ impl Own {
             for p in &mut health.peers {
                 p.why.iter_mut().chain(&mut p.fetch).chain([&mut p.name, &mut p.history]).for_each(clean);
             }
+        }
+        if let Ok(parts) = &mut told.parts {
+            let files = parts.file_systems.iter_mut().flat_map(|f| [&mut f.point, &mut f.device, &mut f.kind]);
+            let cores = parts.cores.iter_mut().map(|c| &mut c.name);
+            let disks = parts.disks.iter_mut().map(|d| &mut d.name);
+            let interfaces = parts.interfaces.iter_mut().map(|i| &mut i.name);
+            files.chain(cores).chain(disks).chain(interfaces).for_each(clean);
         }
         if let (Some((process, gone)), Ok(usage)) = (&mut self.process, &told.usage) {
             match usage.processes.iter().find(|p| p.pid == process.pid) {

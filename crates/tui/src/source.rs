@@ -186,7 +186,11 @@ fn past(service: &dyn Service, nodes: usize, seconds: usize) -> Option<Past> {
 /// What the node that answers tells of itself.
 fn ask_own(service: &dyn Service) -> Input {
     let words = |e: Error| e.to_string();
-    Input::Own(Box::new(OwnAnswer { usage: service.usage().map_err(words), health: service.health().map_err(words) }))
+    Input::Own(Box::new(OwnAnswer {
+        usage: service.usage().map_err(words),
+        health: service.health().map_err(words),
+        parts: service.parts().map_err(words),
+    }))
 }
 
 /// One round of questions.

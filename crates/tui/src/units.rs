@@ -65,6 +65,19 @@ pub(crate) fn short_seconds(s: f64) -> String {
     }
 }
 
+/// How long something short takes, in 6 columns: `42 µs`, `0.4 ms`, `12 ms`, `1.2 s`.
+pub(crate) fn short_moment(s: f64) -> String {
+    if !s.is_finite() {
+        return "?".into();
+    }
+    let (n, name) = match s.abs() {
+        a if a < 99.5e-6 => (s * 1e6, "µs"),
+        a if a < 0.9995 => (s * 1e3, "ms"),
+        _ => (s.clamp(-99.0, 9999.0), "s"),
+    };
+    if n.abs() < 9.95 && name != "µs" { format!("{n:.1} {name}") } else { format!("{n:.0} {name}") }
+}
+
 /// `n` in the largest of `steps` (size, name) that leaves at least 1; the last step has size 1.
 fn long(n: f64, steps: &[(f64, &str)]) -> String {
     let last = steps.len() - 1;
@@ -166,6 +179,11 @@ mod tests {
             (short_number(12_345.0), "12.3k"),
             (short_percent(0.996), "100%"),
             (short_percent(0.0), "0%"),
+            (short_moment(0.0), "0 µs"),
+            (short_moment(42e-6), "42 µs"),
+            (short_moment(0.000_42), "0.4 ms"),
+            (short_moment(0.9996), "1.0 s"),
+            (short_moment(1e9), "9999 s"),
             (short_seconds(0.42), "0.4s"),
             (short_seconds(9.96), "10s"),
             (short_seconds(3000.0), "50m"),
@@ -182,6 +200,7 @@ mod tests {
             for text in [short_bytes(n), short_rate(n), short_number(n), short_count(n)] {
                 assert!(text.len() <= 5, "{n}: {text}");
             }
+            assert!(short_moment(n).chars().count() <= 6, "{n}");
             assert!(short_seconds(n).len() <= 4 && short_percent(n).len() <= 4, "{n}");
             n *= 1.07;
         }

@@ -3,7 +3,7 @@
 mod made;
 
 use peermon_model::Instant;
-use peermon_tui::{Answer, App, Details, Input, Options, Order, Past, PastSeries, Ready, Remembered};
+use peermon_tui::{Answer, App, Details, Input, Options, Order, OwnAnswer, Past, PastSeries, Ready, Remembered};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -189,6 +189,30 @@ fn what_the_node_that_answers_tells_of_itself() {
         desk.press(keys);
         check(file, &desk.screen());
     }
+}
+
+#[test]
+fn the_parts_of_its_machine() {
+    /// (file, processors, disks and the like, columns, rows, keys)
+    const CASES: &[(&str, usize, usize, u16, u16, &str)] = &[
+        ("parts_120x80.txt", 8, 3, 120, 80, ""),
+        ("parts_192_cores_120x80.txt", 192, 12, 120, 80, ""),
+        ("parts_2048_cores_80x50.txt", 2048, 12, 80, 50, ""),
+        ("parts_40x80.txt", 32, 3, 40, 80, "pgdn"),
+        ("parts_unknown_80x50.txt", 0, 0, 80, 50, ""),
+    ];
+    for (file, cores, others, columns, rows, keys) in CASES {
+        let mut desk = Desk::of_own(3, (*columns, *rows));
+        let own = made::own(3, WATCHED);
+        desk.give(Input::Own(Box::new(OwnAnswer { parts: Ok(made::parts(*cores, *others, WATCHED)), ..own })));
+        desk.press(keys);
+        check(file, &desk.screen());
+    }
+    let mut desk = Desk::of_own(3, (120, 80));
+    let own = OwnAnswer { parts: Err("there is nothing at /api/v1/parts".into()), ..made::own(3, WATCHED) };
+    desk.give(Input::Own(Box::new(own)));
+    let screen = desk.screen();
+    assert!(screen.contains("nothing at /api/v1/parts") && screen.contains("solver"), "{screen}");
 }
 
 #[test]
@@ -434,7 +458,10 @@ mod anything {
             3 => mouse,
             1 => answer,
             1 => Just(()).prop_map(|()| Input::Answer(Box::new(Answer::default().into()))),
-            1 => (0..60_u32, 0..100_u64).prop_map(|(n, s)| Input::Own(Box::new(made::own(n, s)))),
+            1 => (0..60_u32, 0..3000_usize, 0..40_usize, 0..100_u64).prop_map(|(n, cores, others, s)| {
+                let parts = Ok(made::parts(cores, others, s));
+                Input::Own(Box::new(OwnAnswer { parts, ..made::own(n, s) }))
+            }),
             1 => (0..140_u16, 0..60_u16).prop_map(|(c, r)| Input::Resize(c, r)),
             1 => Just(()).prop_map(|()| Input::Failed("no".into(), Duration::from_secs(1))),
         ]

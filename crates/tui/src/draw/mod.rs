@@ -6,6 +6,7 @@ mod list;
 mod map;
 mod node;
 mod overlay;
+mod parts;
 mod processes;
 mod section;
 mod spark;

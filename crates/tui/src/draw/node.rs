@@ -2,7 +2,7 @@
 
 use super::header::mark;
 use super::section::{self, Section};
-use super::{Pen, areas, health, processes};
+use super::{Pen, areas, health, parts, processes};
 use crate::app::{App, Page};
 use crate::history::Trace;
 use crate::table::{Id, Node, Table};
@@ -136,6 +136,8 @@ fn measured<'a>(app: &'a App, n: &'a Node) -> Vec<Section<'a>> {
     let cores = cores.iter().filter_map(|(fact, word)| count(fact).map(|c| format!("{c} {word}{}", plural(&c))));
     let cores: Vec<String> = cores.collect();
     cpu.entry("cores", Some(cores.join(", ")));
+    let own = app.own.parts().filter(|_| n.view.this);
+    own.inspect(|own| parts::cores(&own.cores, &mut cpu));
     cpu.entry("model", n.text("cpu.model").map(Into::into));
     cpu.entry("temperature", n.vital("temperature.max").map(|t| format!("{t:.0} °C at the hottest sensor")));
 
@@ -154,6 +156,8 @@ fn measured<'a>(app: &'a App, n: &'a Node) -> Vec<Section<'a>> {
     memory.entry("available", n.vital("mem.available").map(units::bytes));
     memory.entry("swap used", of(n.vital("swap.used"), n.number("swap.total").filter(|t| *t > 0.0)));
 
+    own.inspect(|own| parts::memory(&own.memory, &mut memory));
+
     let mut pressure = Section::new("Pressure: time in which some task waited");
     pressure.gauge("for processor", n.vital("pressure.cpu"), units::percent);
     pressure.gauge("for memory", n.vital("pressure.memory"), units::percent);
@@ -161,6 +165,10 @@ fn measured<'a>(app: &'a App, n: &'a Node) -> Vec<Section<'a>> {
 
     let mut disks = Section::new("Disks");
     disks.gauge("busiest", n.vital("disk.busy"), |b| format!("{} of the time", units::percent(b)));
+
+    own.inspect(|own| parts::disks(&own.disks, &mut disks));
+    let mut files = Section::new("File systems");
+    own.inspect(|own| parts::file_systems(&own.file_systems, app.palette.style(Role::Bad), &mut files));
 
     let mut gpus = Section::new("GPUs");
     gpus.chart(app, n, Trace::Gpu);
@@ -172,7 +180,7 @@ fn measured<'a>(app: &'a App, n: &'a Node) -> Vec<Section<'a>> {
     if let Some(usage) = app.own.usage().filter(|_| n.view.this) {
         processes::gpus(usage, &mut gpus);
     }
-    vec![health::section(app, n), cpu, memory, load, pressure, disks, gpus]
+    vec![health::section(app, n), cpu, memory, load, pressure, disks, files, gpus, parts::elsewhere(app, n)]
 }
 
 /// Traffic, and what was told about it once.
@@ -183,6 +191,9 @@ fn told<'a>(app: &'a App, n: &'a Node, zone: Option<&ZoneView>) -> Vec<Section<'
     network.entry("received", n.vital("net.rx.rate").map(units::rate));
     network.chart(app, n, Trace::Send);
     network.entry("sent", n.vital("net.tx.rate").map(units::rate));
+    if let Some(own) = app.own.parts().filter(|_| v.this) {
+        parts::interfaces(&own.interfaces, app.palette.style(Role::Bad), &mut network);
+    }
     let cards: BTreeSet<&str> = v.facts.keys().filter_map(|k| Some(k.strip_prefix("nic.")?.rsplit_once('.')?.0)).collect();
     for card in cards {
         let told = CARD.iter().filter_map(|(what, before)| {

@@ -31,6 +31,8 @@ pub(super) enum Item<'a> {
     Said(String, Style),
     /// A row of a table, which is drawn by somebody else.
     Row(Draw<'a>),
+    /// Something as high as it needs to be at a width, which is drawn by somebody else.
+    Block(Box<dyn Fn(u16) -> u16 + 'a>, Draw<'a>),
 }
 
 pub(super) struct Section<'a> {
@@ -74,6 +76,7 @@ impl Item<'_> {
             Item::Tries(_, tries, text, _) => tries_height(tries, text, width),
             Item::Gauge(..) | Item::Row(_) => 1,
             Item::Chart(_) => CHART,
+            Item::Block(height, _) => height(width.saturating_sub(1)),
         }
     }
 }
@@ -116,7 +119,7 @@ fn item(app: &App, n: &Node, item: &Item<'_>, pen: &mut Pen<'_>, area: Rect) {
                 pen.text(area.x + 1, y, area.width.saturating_sub(1), &line, *style);
             }
         }
-        Item::Row(draw) => draw(pen, Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }),
+        Item::Row(draw) | Item::Block(_, draw) => draw(pen, Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area }),
         Item::Tries(name, tries, text, style) => {
             pen.text(area.x + 1, area.y, indent - 2, name, dim);
             let shown = shown(tries, beside.width);

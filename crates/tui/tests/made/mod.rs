@@ -1,8 +1,9 @@
 //! A cluster that is made up: the same for the same number of nodes and second.
 
 use peermon_api::{
-    FactValue, GpuUseView, HealthAnswer, NodeView, NoticeView, PeerHealthView, ProbeView, ProcessView, ReasonView, State,
-    UsageAnswer, UserView, Visibility, ZoneTotals, ZoneView,
+    CoreView, DiskView, FactValue, FileSystemView, GpuUseView, HealthAnswer, InterfaceView, MemoryView, NodeView, NoticeView,
+    PartsAnswer, PeerHealthView, ProbeView, ProcessView, ReasonView, State, UsageAnswer, UserView, Visibility, ZoneTotals,
+    ZoneView,
 };
 use peermon_tui::{Answer, OwnAnswer};
 use std::collections::BTreeMap;
@@ -205,5 +206,71 @@ pub(crate) fn own(processes: u32, second: u64) -> OwnAnswer {
             seen_by: Visibility { viable: 10, of: 11 },
             peers: (1..12).map(peer).collect(),
         }),
+        parts: Ok(parts(8, 3, second)),
+    }
+}
+
+/// The parts of a machine at a second: so many processors, and so many disks, file systems and interfaces of each kind.
+pub(crate) fn parts(cores: usize, others: usize, second: u64) -> PartsAnswer {
+    let core = |i: usize| CoreView {
+        name: i.to_string(),
+        busy: (i != 5).then(|| wave(i, second, 9)),
+        system: Some(wave(i, second, 9) / 3.0),
+        iowait: Some(if i == 1 { 0.12 } else { 0.0 }),
+        frequency: Some(8e8 + 2.6e9 * wave(i, second, 9)),
+    };
+    let disk = |i: usize| DiskView {
+        name: if i == 0 { "nvme0n1".into() } else { format!("sd{i}") },
+        busy: Some(wave(i, second, 10)),
+        read: Some(2e8 * wave(i, second, 10)),
+        written: (i != 2).then(|| 5e7 * wave(i, second, 11)),
+        reads: Some(900.0 * wave(i, second, 10)),
+        writes: Some(300.0 * wave(i, second, 11)),
+        latency_seconds: (i != 1).then_some(0.0004 * (1 + i * i) as f64),
+        queue: Some(i as f64),
+    };
+    let file_system = |i: usize| FileSystemView {
+        point: ["/", "/data/a long\u{1b}[31m way/to/where/nobody/looks", "/mnt/dead"][i % 3].to_string() + &"x".repeat(i / 3),
+        device: format!("/dev/sd{i}"),
+        kind: ["ext4", "xfs", "nfs4"][i % 3].into(),
+        size: (i % 3 != 2).then_some(1 << 40),
+        available: (i % 3 != 2).then_some((1 << 40) / (2 + i as u64)),
+        used: (i % 3 != 2).then(|| 1.0 - 1.0 / (2 + i) as f64),
+        read_only: i == 1,
+        answers: i % 3 != 2,
+    };
+    let interface = |i: usize| InterfaceView {
+        name: ["eth0", "eno1", "lo", "veth"][i.min(3)].to_string() + &"9".repeat(i / 4),
+        received: Some(9e7 * wave(i, second, 12)),
+        sent: Some(8e6 * wave(i, second, 13)),
+        received_bytes: Some(1 << (50 - i.min(40))),
+        sent_bytes: Some(0),
+        drops: Some(if i == 0 { 1.5 } else { 0.0 }),
+        errors: Some(0.0),
+        speed: (i < 2).then_some(1e9),
+        link: Some(i != 1),
+    };
+    let gib = |n: f64| Some((n * GIB) as u64);
+    PartsAnswer {
+        name: "node-0".into(),
+        age_seconds: 0.4,
+        cores: (0..cores).map(core).collect(),
+        memory: MemoryView {
+            total: gib(16.0),
+            available: gib(9.0),
+            free: gib(1.5),
+            buffers: gib(0.25),
+            cached: gib(7.0),
+            shared: gib(0.5),
+            kernel: gib(0.75),
+            dirty: gib(0.01),
+            swap_total: gib(8.0),
+            swap_used: Some(0),
+            swap_in: Some(0.0),
+            swap_out: Some(if second.is_multiple_of(2) { 3e6 } else { 0.0 }),
+        },
+        disks: (0..others).map(disk).collect(),
+        file_systems: (0..others).map(file_system).collect(),
+        interfaces: (0..others).map(interface).collect(),
     }
 }
