@@ -135,8 +135,8 @@ pub(super) fn memory(m: &MemoryView, section: &mut Section<'_>) {
     let total = m.total.filter(|t| *t > 0);
     let cached = m.cached.map(|c| c.saturating_add(m.buffers.unwrap_or(0)));
     for (name, part) in [("cache", cached), ("free", m.free)] {
-        let level = part.zip(total).map(|(part, total)| part as f64 / total as f64);
-        section.gauge(name, level, |_| part.map_or(String::new(), bytes));
+        let of_all = |part: u64| total.map_or(String::new(), |t| format!(", {}", units::percent(part as f64 / t as f64)));
+        section.entry(name, part.map(|part| format!("{}{}", bytes(part), of_all(part))));
     }
     let kinds = [(m.kernel, "the kernel's"), (m.shared, "shared"), (m.dirty.filter(|d| *d > 0), "to be written to disks")];
     let kinds: Vec<String> = kinds.iter().filter_map(|(n, what)| Some(format!("{} {what}", bytes((*n)?)))).collect();
