@@ -113,6 +113,8 @@ await step("node: charts filled at open, hover and zoom shared, facts, health in
   await go("#/node/here-1");
   await page.locator(".probes summary", { hasText: /self-probes.*4 of 4 peers are viable/ }).waitFor();
   await page.locator(".usage tbody tr").first().waitFor();
+  await page.getByRole("img", { name: /^\d+ cores?, the busiest is \d+ with/ }).waitFor();
+  await page.locator(".machine tbody tr", { hasText: /^lo / }).waitFor();
   await go("#/node/nobody");
   await page.getByText("There is no such node").waitFor();
 });

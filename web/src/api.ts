@@ -141,6 +141,16 @@ export interface UsageAnswer {
   watched: number;
 }
 
+export interface PartsAnswer {
+  name: string;
+  age_seconds: number;
+  cores: { name: string; busy: number | null; system: number | null; iowait: number | null; frequency: number | null }[];
+  memory: Record<"total" | "available" | "free" | "buffers" | "cached" | "shared" | "kernel" | "dirty" | "swap_total" | "swap_used" | "swap_in" | "swap_out", number | null>;
+  disks: { name: string; busy: number | null; read: number | null; written: number | null; reads: number | null; writes: number | null; latency_seconds: number | null; queue: number | null }[];
+  file_systems: { point: string; device: string; kind: string; size: number | null; available: number | null; used: number | null; read_only: boolean; answers: boolean }[];
+  interfaces: { name: string; received: number | null; sent: number | null; received_bytes: number | null; sent_bytes: number | null; drops: number | null; errors: number | null; speed: number | null; link: boolean | null }[];
+}
+
 export interface Attribute {
   name: string;
   unit: string;

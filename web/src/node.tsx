@@ -6,6 +6,7 @@ import { type Chart, ChartView, type Past, type Zoom } from "./charts";
 import { nodeAddress, place } from "./dom";
 import { Health } from "./health";
 import { connection, streams } from "./live";
+import { Machine } from "./machine";
 import { Nothing } from "./overview";
 import { Age, Command, Empty, StateMark } from "./parts";
 import { type Node, isBest, table, tick } from "./store";
@@ -76,6 +77,7 @@ function Page({ node }: { node: Node }) {
       </div>
       <Health node={node} />
       <Charts node={node} />
+      {view.this && <Machine />}
       {view.this && <Usage />}
       <div class="columns-2">
         <Facts node={node} />

@@ -159,6 +159,11 @@ fn told(directory: &Directory) -> Result<()> {
     tmux.until("health in words, probes and processes", |s| {
         s.contains("well: up for") && s.contains("sockets") && s.contains("Enter shows them") && s.contains("Users")
     })?;
+    tmux.run(&["resize-window", "-t", "t", "-x", "120", "-y", "100"])?;
+    tmux.until("its cores, the kinds of its memory and its interfaces", |s| {
+        s.contains("busiest core") && s.contains("cache") && s.contains("interface") && s.contains(" lo ")
+    })?;
+    tmux.run(&["resize-window", "-t", "t", "-x", "120", "-y", "40"])?;
     tmux.keys(&["Enter"])?;
     let processes = tmux.until("the processes", |s| s.contains("▼CPU") && s.contains("THR") && s.contains(" runs "))?;
     ensure!(processes.contains("100% is one processor"), "what they are is said:\n{processes}");
