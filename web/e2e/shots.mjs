@@ -18,7 +18,6 @@ const SHOTS = [
   ["overview-2200", "#/", 1280, 760, "dark", true],
   ["nodes-2200", "#/nodes", 1280, 560, "light", true],
   ["node", "#/node/replay-file-server", 1280, 940, "dark", false],
-  ["own", "#/node/here-1", 1280, 1500, "light", false],
   ["failing", "#/node/here-2", 1280, 480, "light", false],
   ["which", "#/which?n=2&cpus=1&mem=8G", 1280, 620, "light", false],
   ["phone", "#/", 390, 844, "dark", false],
