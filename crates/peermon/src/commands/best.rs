@@ -173,8 +173,22 @@ mod tests {
     #[test]
     fn a_pipe_gets_names_only() {
         assert_eq!(best("", &Fake::five(), Screen::PIPE).0, "here-2\n");
-        assert_eq!(best("-n 9", &Fake::five(), Screen::PIPE).0, "here-2\nhere-1\n");
+        assert_eq!(best("-n 2", &Fake::five(), Screen::PIPE).0, "here-2\nhere-1\n");
         assert_eq!(best("-I", &Fake::five(), Screen::PIPE).0, "127.0.0.1\n");
+    }
+
+    #[test]
+    fn fewer_than_asked_for_are_told() {
+        let hints = |line: &str| {
+            let (out, hints, result) = collected(Screen::PIPE, |o| run(&args(line), &Fake::five(), o));
+            result.expect("some are offered");
+            assert!(out.contains("here-1"), "{out}");
+            hints
+        };
+        assert_eq!(hints("-n 9"), "Only 2 of 9 nodes could be offered; `peermon best -n 9 --explain` says why.\n");
+        // these say it themselves
+        assert_eq!(hints("-n 9 --json"), "");
+        assert_eq!(hints("-n 9 --explain"), "");
     }
 
     #[test]
