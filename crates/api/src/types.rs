@@ -170,7 +170,8 @@ pub enum By {
     Cpu,
     /// Available memory, the most first.
     Mem,
-    /// Available memory, but no more than most nodes have / (1 + load per core with 4 processes more), the most first.
+    /// Available memory, but no more than most nodes have / (1 + load per core with 4 processes more), the most first; a third of
+    /// it if no processor is idle.
     #[default]
     Both,
 }

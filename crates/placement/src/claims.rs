@@ -20,7 +20,18 @@ pub struct Claimed {
 /// What is claimed of each node; a node that is not there has no claims.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
-    of: BTreeMap<NodeId, (Claimed, f64)>,
+    of: BTreeMap<NodeId, Held>,
+}
+
+/// What is claimed of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Held {
+    /// What the claims name.
+    pub(crate) named: Claimed,
+    /// Processors that are not yet seen busy.
+    pub(crate) unseen: f64,
+    /// Processors claimed without a word on memory.
+    pub(crate) bare: f64,
 }
 
 impl Claims {
@@ -30,8 +41,7 @@ impl Claims {
         for c in &snapshot.claims {
             let age = c.age + (now - snapshot.taken);
             if age < c.lasts {
-                let (left, unseen) = decay::left(&c.amounts, age, c.lasts);
-                claims.put(c.node, left, unseen);
+                claims.put(c.node, decay::left(&c.amounts, age, c.lasts));
             }
         }
         claims
@@ -39,18 +49,19 @@ impl Claims {
 
     /// Adds a claim, of a job that does not run yet, to what is claimed of a node already.
     pub fn add(&mut self, node: NodeId, more: Claimed) {
-        self.put(node, more, more.cpus);
+        self.put(node, Held { named: more, unseen: more.cpus, bare: if more.mem > 0.0 { 0.0 } else { more.cpus } });
     }
 
-    /// Adds a claim; so many processors of it are not yet seen busy.
-    pub(crate) fn put(&mut self, node: NodeId, more: Claimed, unseen: f64) {
+    /// Adds what is left of a claim.
+    pub(crate) fn put(&mut self, node: NodeId, more: Held) {
         // max also turns a NaN into 0.
         let amount = |n: f64| n.max(0.0);
-        let (all, busy) = self.of.entry(node).or_default();
-        all.cpus += amount(more.cpus);
-        all.mem += amount(more.mem);
-        all.gpus += amount(more.gpus);
-        *busy += amount(unseen);
+        let all = self.of.entry(node).or_default();
+        all.named.cpus += amount(more.named.cpus);
+        all.named.mem += amount(more.named.mem);
+        all.named.gpus += amount(more.named.gpus);
+        all.unseen += amount(more.unseen);
+        all.bare += amount(more.bare);
     }
 
     /// Whether nothing is claimed.
@@ -58,8 +69,8 @@ impl Claims {
         self.of.is_empty()
     }
 
-    /// What is claimed of a node, and the processors of it that are not yet seen busy.
-    pub(crate) fn get(&self, node: &NodeId) -> Option<(Claimed, f64)> {
+    /// What is claimed of a node.
+    pub(crate) fn get(&self, node: &NodeId) -> Option<Held> {
         self.of.get(node).copied()
     }
 }

@@ -63,8 +63,7 @@ pub fn expect(
             own = own.or(Some(turn(claim)));
         } else if age >= claim.lasts {
         } else if claim.lasts > BID {
-            let (left, unseen) = decay::left(&claim.amounts, age, claim.lasts);
-            claims.put(claim.node, left, unseen);
+            claims.put(claim.node, decay::left(&claim.amounts, age, claim.lasts));
         } else {
             match bids.last_mut().filter(|b| b.goes_on_with(claim)) {
                 Some(bid) => bid.claims.push(claim),

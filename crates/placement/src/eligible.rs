@@ -9,6 +9,10 @@ use std::time::Duration;
 pub const SYSTEM_CPU_MAX: f64 = 0.95;
 /// A node with less health than this is ranked as if it had this.
 const HEALTH_MIN: f64 = 0.05;
+/// Who claims processors and does not say how much memory is supposed to take this share of what falls to so many processors; batch
+/// systems that share memory out by processors suppose all of it (Slurm's `DefMemPerCPU`), which is more than most jobs use. Lower:
+/// jobs of a crowd meet where memory is short; higher: they crowd on nodes with much memory a processor.
+pub const SUPPOSED_SHARE: f64 = 0.25;
 /// Periods of a node after which its values say nothing about now. The table hides a node that is silent this long.
 pub const AGE_MAX_PERIODS: u32 = 10;
 /// The shortest period believed when judging ages: a node that claims a shorter one is not held to it.
@@ -101,10 +105,12 @@ pub(crate) struct Fitness {
     pub(crate) load_per_core: f64,
     /// As the node told it.
     pub(crate) load_told: f64,
-    /// Less what is claimed.
+    /// Less what is claimed, or supposed to be.
     pub(crate) available: f64,
     pub(crate) age: Duration,
     pub(crate) claimed: Claimed,
+    /// Bytes of memory that claims which name none are supposed to take.
+    pub(crate) supposed: f64,
     pub(crate) cores: f64,
 }
 
@@ -148,16 +154,20 @@ impl Sight<'_> {
         };
         let told = needed("load.1", by.cpu())?;
         let available = needed("mem.available", by.mem())?;
-        let (cores, claimed) = (processors(node), self.claimed(node));
+        let (cores, held) = (processors(node), self.held(node));
+        let claimed = held.named;
+        let total = node.record.facts.number("mem.total").filter(|t| t.is_finite() && *t > 0.0).unwrap_or(0.0);
+        let supposed = (held.bare / cores).min(1.0) * total * SUPPOSED_SHARE;
         let health = vital(node, "health").unwrap_or(1.0).clamp(HEALTH_MIN, 1.0);
         let load = told.map_or(0.0, |l| self.load_now(l, cores, age) + claimed.cpus);
         Ok(Fitness {
             // a node that recovers, or is weak, is taken for a smaller one
             load_per_core: load / (cores * health),
             load_told: told.unwrap_or(0.0) / cores,
-            available: (available.unwrap_or(0.0) * health - claimed.mem).max(0.0),
+            available: (available.unwrap_or(0.0) * health - claimed.mem - supposed).max(0.0),
             age,
             claimed,
+            supposed,
             cores,
         })
     }

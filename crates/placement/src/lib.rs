@@ -1,8 +1,9 @@
 //! Ranks the nodes of a [`Snapshot`] for a job: which machine should I use now, and why?
 //!
 //! A node is ranked by its available memory / (1 + its load per core), or by one of the two alone. With both, the load is that
-//! with the job ([`JOB_THREADS`] more), and memory beyond what most nodes have does not count ([`PLENTY_SHARE`]): otherwise all
-//! jobs crowd on the few largest nodes (`docs/internals/placement-figures.md` shows what that costs). Small differences mean
+//! with the job ([`JOB_THREADS`] more), memory beyond what most nodes have does not count ([`PLENTY_SHARE`]), and a node without an
+//! idle processor counts for less ([`FULL`]): otherwise all jobs crowd on the few largest nodes
+//! (`docs/internals/placement-figures.md` shows what that costs). Small differences mean
 //! nothing, so nodes that hardly differ form a group and stand in it by lot, the more idle processors and memory the likelier:
 //! callers that ask at once, each with another seed, fill the group evenly instead of all running to one machine. Nodes that a job
 //! should not be sent to are left out, each with a [`Reason`].
@@ -42,9 +43,9 @@ mod sight;
 mod tests;
 
 pub use claims::{Claimed, Claims};
-pub use eligible::{AGE_MAX_PERIODS, Reason, SYSTEM_CPU_MAX};
+pub use eligible::{AGE_MAX_PERIODS, Reason, SUPPOSED_SHARE, SYSTEM_CPU_MAX};
 pub use order::{Order, Ordered, Placed};
-pub use rank::{Chosen, JOB_THREADS, PLENTY_SHARE, PLENTY_SHARE_TOGETHER, Ranking, rank};
+pub use rank::{Chosen, FULL, JOB_THREADS, PLENTY_SHARE, PLENTY_SHARE_TOGETHER, Ranking, rank};
 pub use requirements::{Label, ParseLabel, Requirements, Unmet, Wanted, bytes};
 pub use sight::{JOB_SECONDS, Sight};
 

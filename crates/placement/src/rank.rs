@@ -15,6 +15,10 @@ pub const PLENTY_SHARE: f64 = 0.6;
 /// The same when one job takes several nodes: what is spread over them needs less on each, and ends with the slowest. Lower: hardly
 /// anything but the load counts; higher: a crowd's parallel jobs overload the larger half and leave the rest idle.
 pub const PLENTY_SHARE_TOGETHER: f64 = 0.25;
+/// When processors and memory count, the score of a node that has no idle processor is divided by this: a process more on it slows
+/// down those that run, however well it does otherwise. Lower: a crowd overloads large nodes while others are idle; higher: a node
+/// that is a little busy is passed over for one with hardly any memory.
+pub const FULL: f64 = 3.0;
 /// Idle processors that a node without any is drawn as if it had.
 const IDLE_MIN: f64 = 0.25;
 
@@ -35,8 +39,12 @@ pub struct Chosen {
     pub load_counted: f64,
     /// The bytes that it is ranked by: with [`By::Both`] no more than is plenty (see [`PLENTY_SHARE`]).
     pub available_counted: f64,
+    /// Whether no processor of it is idle, so that with [`By::Both`] its score is [`FULL`] times less.
+    pub full: bool,
     /// What others have claimed of it.
     pub claimed: Claimed,
+    /// Bytes of memory that those are supposed to take of it who did not say how much: see [`SUPPOSED_SHARE`].
+    pub supposed: f64,
     /// How old these values are.
     pub age: Duration,
     /// Its place, counted from 1.
@@ -62,8 +70,9 @@ impl Chosen {
                     memory += &format!(", of which {:.1} GiB count,", gib(self.available_counted));
                 }
                 let (load, with) = (self.load_per_core, self.load_counted);
+                let full = if self.full { format!(" / {FULL} as no processor is idle") } else { String::new() };
                 format!(
-                    "{memory} / (1 + {with:.2} load per core: {load:.2} and {JOB_THREADS} processes more) = {:.1} GiB",
+                    "{memory} / (1 + {with:.2} load per core: {load:.2} and {JOB_THREADS} processes more){full} = {:.1} GiB",
                     gib(self.score)
                 )
             }
@@ -77,7 +86,11 @@ impl Chosen {
             ));
         }
         if claimed {
-            reasons.push(format!("claims take {} of it", self.claimed));
+            let supposed = match self.supposed {
+                bytes if bytes < 1e6 => String::new(),
+                bytes => format!(", and those that name no memory are supposed to take {:.1} GiB", gib(bytes)),
+            };
+            reasons.push(format!("claims take {} of it{supposed}", self.claimed));
         }
         reasons.push(better(self.better));
         if self.equals > 1 {
@@ -129,6 +142,8 @@ struct Candidate {
 struct Counts {
     load_per_core: f64,
     available: f64,
+    /// No processor is idle: see [`FULL`].
+    full: bool,
 }
 
 /// Ranks the snapshot's nodes as they are at `now`. The same arguments always give the same ranking; another `seed` draws
@@ -148,8 +163,9 @@ impl Sight<'_> {
             match judged.and_then(|fitness| self.met(wanted, node).map(|()| fitness).map_err(Reason::Unmet)) {
                 Ok(fitness) => {
                     let more = if query.by == By::Both { JOB_THREADS / fitness.cores } else { 0.0 };
+                    let full = query.by == By::Both && (1.0 - fitness.load_per_core) * fitness.cores < 1.0 - 1e-9;
                     let (load_per_core, available) = (fitness.load_per_core + more, fitness.available.min(plenty));
-                    let counts = Counts { load_per_core, available };
+                    let counts = Counts { load_per_core, available, full };
                     candidates.push(Candidate {
                         index,
                         fitness,
@@ -212,8 +228,8 @@ fn arrange(
             better = i;
         }
         if i < query.n {
-            let Fitness { load_per_core, load_told, available, age, claimed, .. } = c.fitness;
-            let Counts { load_per_core: load_counted, available: available_counted } = c.counts;
+            let Fitness { load_per_core, load_told, available, age, claimed, supposed, .. } = c.fitness;
+            let Counts { load_per_core: load_counted, available: available_counted, full } = c.counts;
             best.push(Chosen {
                 index: c.index,
                 score: c.score,
@@ -222,7 +238,9 @@ fn arrange(
                 available,
                 load_counted,
                 available_counted,
+                full,
                 claimed,
+                supposed,
                 age,
                 place: i + 1,
                 equals,
@@ -260,7 +278,7 @@ fn score(by: By, counts: Counts) -> f64 {
         // Not "-": an idle node scores 0, not minus 0.
         By::Cpu => 0.0 - counts.load_per_core,
         By::Mem => counts.available,
-        By::Both => counts.available / (1.0 + counts.load_per_core),
+        By::Both => counts.available / (1.0 + counts.load_per_core) / if counts.full { FULL } else { 1.0 },
     }
 }
 
@@ -280,7 +298,8 @@ fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
         }
         let best = candidates[leader].counts;
         // No member of the group can score less than this; it ends the search early, a little lower to allow for rounding.
-        let worst = Counts { load_per_core: best.load_per_core + cpu_delta, available: (best.available - mem_delta).max(0.0) };
+        let worst =
+            Counts { load_per_core: best.load_per_core + cpu_delta, available: (best.available - mem_delta).max(0.0), ..best };
         let floor = score(query.by, worst);
         let floor = floor - floor.abs() * 1e-9;
         let mut size = 0;
@@ -288,7 +307,8 @@ fn group(candidates: &mut [Candidate], query: &Query) -> Vec<usize> {
             if c.score < floor {
                 break;
             }
-            let near = (!query.by.cpu() || (c.counts.load_per_core - best.load_per_core).abs() <= cpu_delta)
+            let near = c.counts.full == best.full
+                && (!query.by.cpu() || (c.counts.load_per_core - best.load_per_core).abs() <= cpu_delta)
                 && (!query.by.mem() || (c.counts.available - best.available).abs() <= mem_delta);
             if c.group.is_none() && near {
                 c.group = Some(sizes.len());

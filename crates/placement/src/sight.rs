@@ -1,5 +1,6 @@
 //! How nodes are seen by whoever has to choose: their values, with the doubt that age brings, less what others have claimed.
 
+use crate::claims::Held;
 use crate::{Claimed, Claims, Unmet, Wanted};
 use peermon_expr::{NodeKey, NodeRow, Row};
 use peermon_model::{Instant, MemberState, NodeEntry, Snapshot, facts, vitals};
@@ -57,11 +58,10 @@ impl<'a> Sight<'a> {
 
     /// What others have claimed of a node.
     pub fn claimed(&self, node: &NodeEntry) -> Claimed {
-        self.claimed_unseen(node).0
+        self.held(node).named
     }
 
-    /// The same, and the processors of it that are not yet seen busy.
-    fn claimed_unseen(&self, node: &NodeEntry) -> (Claimed, f64) {
+    pub(crate) fn held(&self, node: &NodeEntry) -> Held {
         self.claims.and_then(|c| c.get(&node.record.id)).unwrap_or_default()
     }
 
@@ -88,7 +88,7 @@ impl<'a> Sight<'a> {
     }
 
     pub(crate) fn row(&self, node: &'a NodeEntry) -> SeenRow<'a> {
-        let (claimed, unseen) = self.claimed_unseen(node);
+        let Held { named: claimed, unseen, .. } = self.held(node);
         SeenRow { row: NodeRow { snapshot: self.snapshot, node, now: self.now }, sight: *self, claimed, unseen }
     }
 }

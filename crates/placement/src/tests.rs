@@ -112,16 +112,16 @@ fn groups(machines: &[Machine], query: &Query, seed: u64) -> Vec<Vec<usize>> {
 #[test]
 fn better_nodes_come_first() {
     let machines = [
-        machine(4.0, 4.0, 100.0 * GB), // load per core 1, score 50
+        machine(4.0, 4.0, 100.0 * GB), // load per core 1, score 50 / 3, as none is idle
         machine(0.0, 4.0, 40.0 * GB),  // score 40
         machine(8.0, 64.0, 60.0 * GB), // load per core 1/8, score 53
-        machine(8.0, 1.0, 190.0 * GB), // load per core 8, score 21
+        machine(8.0, 1.0, 190.0 * GB), // load per core 8, score 21 / 3
     ];
     let check = |by, expected: &[usize]| {
         let got: Vec<_> = rank(&table(&machines), &all(by), TAKEN, 1).best.iter().map(|c| c.index).collect();
         assert_eq!(got, expected, "{by:?}");
     };
-    check(By::Both, &[2, 0, 1, 3]);
+    check(By::Both, &[2, 1, 0, 3]);
     check(By::Mem, &[3, 0, 2, 1]);
     check(By::Cpu, &[1, 2, 0, 3]);
 }

@@ -1,5 +1,10 @@
 //! Prints what zones cost and how old their rows are:
-//! `cargo run --release -p peermon-sim --example zones -- NODES-IN-EACH ZONES [BUDGET [SECONDS OF WARM-UP [MEMBERS-FULL]]]`.
+//! `cargo run --profile sim -p peermon-sim --example zones -- NODES-IN-EACH ZONES [BUDGET [SECONDS OF WARM-UP [MEMBERS-FULL [WHOLE]]]]`;
+//! a budget of 0 leaves it as it is.
+//!
+//! With WHOLE, only so many zones have all their nodes. Of each of the others there are only as many as the rest of the cluster knows
+//! in a cluster too large to tell of all: to the whole zones that is the same, as they hear of no more in any case.
+//!
 //! With `COUNTERS=1` in the environment, also what the counters of a node say.
 #![allow(clippy::print_stdout)]
 
@@ -8,12 +13,15 @@ use std::time::Duration;
 
 /// Seconds measured.
 const MEASURED: u32 = 20;
+/// Nodes of a zone that stands for a larger one: its relays, the 16 best that it tells of, and one that comes and goes.
+const TOLD: usize = 20;
 
 fn main() {
     let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let (each, zones) = (args.first().copied().unwrap_or(50), args.get(1).copied().unwrap_or(4));
     let mut world = World::new(1);
-    if let Some(budget) = args.get(2) {
+    let whole = args.get(5).copied().unwrap_or(zones);
+    if let Some(budget) = args.get(2).filter(|b| **b > 0) {
         world.template.budget = *budget as u32;
     }
     let warm = args.get(3).map_or(60, |s| *s as u64);
@@ -21,7 +29,7 @@ fn main() {
         world.template.members_full = *full;
     }
     for z in 0..zones {
-        for h in world.start_zone(&format!("zone-{z}"), each) {
+        for h in world.start_zone(&format!("zone-{z}"), if z < whole { each } else { each.min(TOLD) }) {
             world.network.place(h, z);
         }
         for other in 0..z {
@@ -34,7 +42,7 @@ fn main() {
     let mut ages = [Vec::new(), Vec::new()];
     for step in 0..MEASURED * 13 {
         world.run_for(Duration::from_secs_f64(0.076_393_2));
-        let i = step as usize * 37 % world.hosts.len();
+        let i = step as usize * 37 % (each * whole.min(zones));
         let Some(node) = world.hosts[i].node.as_ref() else { continue };
         let table = node.snapshot(world.local(i));
         for n in table.nodes.iter().filter(|n| n.record.id != node.id()) {
@@ -47,10 +55,16 @@ fn main() {
         ((h.tx_bytes - before[i].0) as f64 / seconds, (h.tx_datagrams - before[i].1) as f64 / seconds)
     };
     let is_relay = |i: &usize| world.hosts[*i].node.as_ref().is_some_and(|n| n.engine().is_relay());
+    let inside = each * whole.min(zones);
+    println!("{} nodes run, {} of them in {whole} whole zones, and stand for {}", world.hosts.len(), inside, each * zones);
     for (what, who) in [
-        ("relays", (0..world.hosts.len()).filter(is_relay).collect::<Vec<_>>()),
-        ("others", (0..world.hosts.len()).filter(|i| !is_relay(i)).collect()),
+        ("relays of whole zones", (0..inside).filter(is_relay).collect::<Vec<_>>()),
+        ("others of whole zones", (0..inside).filter(|i| !is_relay(i)).collect()),
+        ("relays that stand for a zone", (inside..world.hosts.len()).filter(is_relay).collect()),
     ] {
+        if who.is_empty() {
+            continue;
+        }
         let n = who.len().max(1) as f64;
         let bytes: Vec<f64> = who.iter().map(|i| sent(*i).0).collect();
         let most = bytes.iter().copied().fold(0.0, f64::max);

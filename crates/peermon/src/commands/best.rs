@@ -10,7 +10,7 @@ use std::io::Write;
 /// Name the best nodes for a job, the best first
 ///
 /// Nodes are ordered by their available memory / (1 + load per core with a job of 4 processes); memory beyond what most nodes have
-/// does not count. Nodes that hardly differ count as equal and are shuffled, so that many who ask at once spread; a low load
+/// does not count, and nodes without an idle processor count for a third. Nodes that hardly differ count as equal and are shuffled, so that many who ask at once spread; a low load
 /// counts the less the older it is. A node is never offered if it is not alive, if
 /// its kernel used above 95 % of its processors in the last 3 minutes, or if its values are missing or old.
 ///

@@ -53,7 +53,10 @@ fn what_others_have_claimed_is_taken() {
     check(By::Both, Claimed { mem: 20.0 * GB, ..NOTHING }, &[1, 0]);
     check(By::Both, Claimed { mem: 5.0 * GB, ..NOTHING }, &[0, 1]);
     check(By::Cpu, Claimed { cpus: 1.0, ..NOTHING }, &[1, 0]);
-    check(By::Mem, Claimed { cpus: 1.0, ..NOTHING }, &[0, 1]);
+    // A quarter of what falls to a processor, 12.5 GB, is supposed to go with each, if no memory is named.
+    check(By::Mem, Claimed { cpus: 0.7, ..NOTHING }, &[0, 1]);
+    check(By::Mem, Claimed { cpus: 1.0, ..NOTHING }, &[1, 0]);
+    check(By::Mem, Claimed { cpus: 1.0, mem: 1.0 * GB, ..NOTHING }, &[0, 1]);
     check(By::Mem, Claimed { mem: f64::INFINITY, ..NOTHING }, &[1, 0]);
     check(By::Both, Claimed { cpus: -5.0, mem: f64::NAN, gpus: f64::NAN }, &[0, 1]);
 
@@ -61,13 +64,37 @@ fn what_others_have_claimed_is_taken() {
     let sight = Sight::new(&t, TAKEN).with_claims(&one);
     let found = sight.rank(&all(By::Both), &Wanted::default(), 1);
     let said = found.best[1].reasons(&all(By::Both));
-    assert_eq!(said[1], "claims take 2 processors, 46.6 GiB of memory of it");
+    assert_eq!(
+        said[1],
+        "claims take 2 processors, 46.6 GiB of memory of it, and those that name no memory are supposed to take 5.8 GiB"
+    );
+    // whoever asks for so much memory is told of what was named only
+    let wanted = Requirements { mem: Some(49.9 * GB), ..Requirements::default() }.compile(&t).expect("an amount");
+    assert_eq!(sight.met(&wanted, &t.nodes[0]), Ok(()));
     let order = Order::new(&["-load.1".parse().expect("an expression")], 0.0, &t).expect("an order");
     let placed = sight.rank_by(2, &order, &Wanted::default(), 1).best;
     assert_eq!(placed.iter().map(|p| p.index).collect::<Vec<_>>(), [1, 0]);
     assert_eq!(
         order.reasons(&sight, &placed[1]),
         ["-load.1 = -2.00 (load.1 is 2)", "claims take 2 processors, 46.6 GiB of memory of it", "1 usable node is better"]
+    );
+}
+
+#[test]
+fn a_node_without_an_idle_processor_comes_after_idle_ones() {
+    // With 3.5 processors claimed of the first, its score is 80 / 2.3; with 4.5 it is 80 / 2.4 / 3. That of the second is 20 / 1.5.
+    let t = table(&[machine(3.0, 8.0, 80.0 * GB), machine(0.0, 8.0, 20.0 * GB), machine(0.0, 8.0, 80.0 * GB)]);
+    let claimed = |cpus: f64| claims(&[(0, Claimed { cpus, mem: 1.0, ..NOTHING })]);
+    assert_eq!(exact(&t, By::Both, &claimed(3.5)), [2, 0, 1]);
+    assert_eq!(exact(&t, By::Both, &claimed(4.5)), [2, 1, 0]);
+    let (query, claimed) = (all(By::Both), claimed(4.5));
+    let full = &Sight::new(&t, TAKEN).with_claims(&claimed).rank(&query, &Wanted::default(), 1).best[2];
+    assert!(full.full && full.index == 0);
+    assert!(full.reasons(&query)[0].contains("4 processes more) / 3 as no processor is idle = "), "{:?}", full.reasons(&query));
+    // of full ones the better one is first
+    assert_eq!(
+        exact(&table(&[machine(9.0, 8.0, 80.0 * GB), machine(8.0, 8.0, 80.0 * GB)]), By::Both, &Claims::default()),
+        [1, 0]
     );
 }
 
