@@ -61,7 +61,6 @@ struct Peer {
     viable: Duration,
     rtt: Option<Duration>,
     sees_me: Option<(bool, Instant)>,
-    asked: Option<Asked>,
     /// What the last fetch over TCP failed with.
     fetch: Option<Why>,
     /// The last word of the gossip's own exchanges was that packets are lost.
@@ -80,6 +79,8 @@ struct Asked {
 #[derive(Clone, Debug)]
 pub struct Peers {
     peers: BTreeMap<NodeId, Peer>,
+    /// Probes whose answers are awaited: a few, however many peers there are, so that a look at what is due next costs little.
+    asked: BTreeMap<NodeId, Asked>,
     /// Whose turn was last.
     last: Option<NodeId>,
     /// When somebody last looked.
@@ -90,13 +91,14 @@ pub struct Peers {
 impl Peers {
     /// Nobody is known yet.
     pub fn new(now: Instant) -> Self {
-        Peers { peers: BTreeMap::new(), last: None, looked: now, turn: now + TURN }
+        Peers { peers: BTreeMap::new(), asked: BTreeMap::new(), last: None, looked: now, turn: now + TURN }
     }
 
     /// The others that are up, in order of id: new ones are taken in, those not among them are forgotten.
     pub fn known(&mut self, now: Instant, others: impl Iterator<Item = NodeId>) {
         let mut old = std::mem::take(&mut self.peers);
         self.peers = others.map(|id| (id, old.remove(&id).unwrap_or_else(|| Peer::new(now)))).collect();
+        self.asked.retain(|id, _| self.peers.contains_key(id));
     }
 
     /// Whom to probe now: those whose answer is overdue, the one whose turn it is, and those in doubt.
@@ -104,16 +106,16 @@ impl Peers {
         let mut due = Vec::new();
         if now.since(self.looked) > STOPPED {
             // this node itself was stopped: who did not answer meanwhile may have
-            self.peers.values_mut().for_each(|p| p.asked = None);
+            self.asked.clear();
         }
         self.looked = now;
-        for (id, peer) in &mut self.peers {
-            let Some(asked) = &mut peer.asked else { continue };
+        self.asked.retain(|id, asked| {
             let waited = now.since(asked.at);
             if waited >= LATE {
-                peer.asked = None;
-                peer.count(now, Outcome::Failed);
-                continue;
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.count(now, Outcome::Failed);
+                }
+                return false;
             }
             // who was held up for a moment sends what was due meanwhile once
             let sent = 1 + AGAIN.iter().filter(|a| waited >= **a).count();
@@ -121,26 +123,23 @@ impl Peers {
                 asked.sent = sent;
                 due.push(*id);
             }
-        }
+            true
+        });
         if now < self.turn {
             return due;
         }
         self.turn = if now.since(self.turn) >= TURN { now + TURN } else { self.turn + TURN };
-        let is_free = |p: &Peer| p.asked.is_none();
+        let is_free = |id: &NodeId| !self.asked.contains_key(id);
         let after = self
             .peers
             .range((self.last.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded), std::ops::Bound::Unbounded));
         let mut ring = after.chain(self.peers.iter()).take(self.peers.len());
-        let mut turn: Vec<NodeId> = ring.find(|(_, p)| is_free(p)).map(|(id, _)| *id).into_iter().collect();
+        let mut turn: Vec<NodeId> = ring.find(|(id, _)| is_free(id)).map(|(id, _)| *id).into_iter().collect();
         self.last = turn.first().copied().or(self.last);
-        let doubted = self.peers.iter().filter(|(id, p)| p.is_doubted() && is_free(p) && !turn.contains(id)).map(|(id, _)| *id);
+        let doubted = self.peers.iter().filter(|(id, p)| p.is_doubted() && is_free(id) && !turn.contains(id)).map(|(id, _)| *id);
         let doubted: Vec<NodeId> = doubted.take(DOUBTED_MAX).collect();
         turn.extend(doubted);
-        for id in &turn {
-            if let Some(p) = self.peers.get_mut(id) {
-                p.asked = Some(Asked { at: now, sent: 1 });
-            }
-        }
+        self.asked.extend(turn.iter().map(|id| (*id, Asked { at: now, sent: 1 })));
         due.extend(turn);
         due
     }
@@ -166,11 +165,8 @@ impl Peers {
 
     /// When [`Peers::due`] has something next.
     pub fn deadline(&self) -> Instant {
-        let of = |p: &Peer| {
-            let a = p.asked?;
-            Some(a.at + AGAIN.get(a.sent - 1).copied().unwrap_or(LATE))
-        };
-        self.peers.values().filter_map(of).fold(self.turn, Instant::min)
+        let of = |a: &Asked| a.at + AGAIN.get(a.sent - 1).copied().unwrap_or(LATE);
+        self.asked.values().map(of).fold(self.turn, Instant::min)
     }
 
     /// A peer has answered a probe, and said whether it sees this node as viable, if it knows.
@@ -181,7 +177,7 @@ impl Peers {
         if rtt >= LATE {
             // it has been counted as failed
             peer.amend_late(now);
-        } else if peer.asked.take().is_some() {
+        } else if self.asked.remove(id).is_some() {
             peer.count(now, Outcome::Good);
         }
     }
@@ -269,7 +265,6 @@ impl Peer {
             viable: Duration::ZERO,
             rtt: None,
             sees_me: None,
-            asked: None,
             fetch: None,
             loses: false,
             changed: false,
