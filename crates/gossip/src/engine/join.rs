@@ -1,6 +1,7 @@
 //! First contacts: seeds, discovery, and members that were lost. One handshake serves all three: ask, get a cookie, greet.
 
 use super::members::ME;
+use super::zones::{HERE, ZoneIndex};
 use super::{Destination, Engine, c};
 use crate::config::Config;
 use crate::wire::packet::{HELLO_HEADER, Hello, Introduction, Kind, OTHERS_MAX};
@@ -22,6 +23,8 @@ struct Seed {
     wait: Duration,
     /// The member that answered there.
     nid: Option<u64>,
+    /// The zone of whoever was last seen there.
+    zone: Option<ZoneIndex>,
     /// Whether it has been reached.
     met: bool,
 }
@@ -73,7 +76,7 @@ impl Contacts {
         for a in addresses {
             let addr = SocketAddr::new(a.ip().to_canonical(), a.port());
             if !self.seeds.iter().any(|s| s.addr == addr) {
-                self.seeds.push(Seed { addr, next: now, wait: c::SEED_RETRY.0, nid: None, met: false });
+                self.seeds.push(Seed { addr, next: now, wait: c::SEED_RETRY.0, nid: None, zone: None, met: false });
             }
         }
         self.next = self.next.min(now);
@@ -158,8 +161,14 @@ impl Engine {
                 let m = self.members.at(h);
                 m.is_up() && (h == ME || self.link_of(h).is_some() || m.version != super::Version::NONE)
             };
-            let met = by_nid.is_some_and(up_there)
-                || self.members.iter().any(|(h, m)| m.record().addresses.contains(&addr) && up_there(h));
+            let there = by_nid.filter(|h| up_there(*h)).or_else(|| {
+                let mut all = self.members.iter();
+                all.find(|(h, m)| m.record().addresses.contains(&addr) && up_there(*h)).map(|(h, _)| h)
+            });
+            let zone = there.map(|h| self.members.at(h).zone).or(seed.zone);
+            // a zone that tells of some of its nodes only may not tell of this one
+            let untold = || self.is_partial() && zone.is_some_and(|z| self.zones.is_heard(z));
+            let met = there.is_some() || untold();
             // a table that comes is waited for, but the peer may have given this node up before any of it came
             let linked = self
                 .links
@@ -175,6 +184,7 @@ impl Engine {
             };
             let seed = &mut self.contacts.seeds[i];
             seed.met = met || linked;
+            seed.zone = zone;
             seed.next = now + pause;
             if seed.met {
                 seed.wait = c::SEED_RETRY.0;
@@ -195,7 +205,7 @@ impl Engine {
         self.contacts.heal_at = now + c::HEAL_RETRY.0 / 2 + self.jitter(c::HEAL_RETRY.0);
         // other zones' lost members are for those to look for who pass their rows on
         let relay = self.is_relay();
-        let is_ours = |m: &super::members::Member| m.zone == super::zones::HERE || relay;
+        let is_ours = |m: &super::members::Member| m.zone == HERE || relay;
         let lost: Vec<_> = self
             .members
             .iter()

@@ -57,7 +57,9 @@ pub(crate) struct Zones {
     /// Of every so many waves one passes into another zone, for each node another one.
     thin: u32,
     thin_decided: bool,
-    /// With too many nodes in all: those of this zone that are told to others.
+    /// There are too many nodes in all to tell of each.
+    partial: bool,
+    /// If so, and on relays: those of this zone that are told to others.
     exported: Option<Vec<Handle>>,
 }
 
@@ -123,7 +125,7 @@ impl Zone {
 
 impl Zones {
     pub(super) fn new(own: ZoneName, now: Instant) -> Self {
-        Zones { list: vec![Zone::new(own, now)], thin: 1, thin_decided: false, exported: None }
+        Zones { list: vec![Zone::new(own, now)], thin: 1, thin_decided: false, partial: false, exported: None }
     }
 
     /// The place of a zone, which is new if it was not known; `None` if there are too many.
@@ -175,6 +177,12 @@ impl Zones {
         self.list[z as usize].stale
     }
 
+    /// Whether another zone is there, and not cut off.
+    pub(super) fn is_heard(&self, z: ZoneIndex) -> bool {
+        let zone = &self.list[z as usize];
+        z != HERE && zone.up > 0 && !zone.stale
+    }
+
     /// Whether only some nodes of each zone are told to the others.
     pub(super) fn is_partial(&self, most: usize) -> bool {
         self.list.len() > 1 && self.list.iter().map(Zone::size).sum::<usize>() > most
@@ -187,7 +195,12 @@ impl Zones {
 
     /// Whether a member may be told to another zone at all.
     pub(super) fn is_exported(&self, z: ZoneIndex, h: Handle) -> bool {
-        z != HERE || self.exported.as_ref().is_none_or(|e| e.binary_search(&h).is_ok()) || self.rank(HERE, h).is_some()
+        let told = |z: &Zones| match &z.exported {
+            Some(those) => those.binary_search(&h).is_ok(),
+            // whoever is no relay does not know which are the best, and may yet have let somebody of another zone in
+            None => !z.partial,
+        };
+        z != HERE || told(self) || self.rank(HERE, h).is_some()
     }
 
     /// The relays of other zones that this node has links with, if it is one itself.
@@ -253,7 +266,8 @@ impl Engine {
 
     /// Whether a member is told over a link at all.
     pub(super) fn is_tellable(&self, link: &Link, h: Handle) -> bool {
-        if !link.is_border() {
+        // who comes in through this node must know who it is
+        if !link.is_border() || h == ME {
             return true;
         }
         let Some(m) = self.members.get(h) else { return false };
@@ -292,6 +306,7 @@ impl Engine {
         if !self.has_zones() {
             return;
         }
+        self.zones.partial = self.is_partial();
         let patience = 3 * self.zone_period(1) + Duration::from_secs(1);
         let is_relay = self.zones.rank(HERE, ME).is_some() && !self.config.listen_only;
         for z in 1..self.zones.list.len() {

@@ -248,6 +248,32 @@ fn beyond_a_limit_zones_tell_of_their_best_nodes_only() {
 }
 
 #[test]
+fn a_seed_that_other_zones_are_not_told_of_is_not_joined_again_and_again() {
+    let mut world = World::new(8);
+    world.template.members_full = 80;
+    let zones = grow(&mut world, &[50, 22, 22, 22]);
+    // host 0 is the seed of all
+    let knows_it = |w: &World, i: usize| table(w, i).node(&w.hosts[0].id).is_some();
+    let others = zones[1].start..zones[3].end;
+    world.run_until_all_know_all(s(20));
+    world.run_until(s(60), "the other zones forget the seed", |w| !others.clone().any(|i| knows_it(w, i)));
+    let served = |w: &World| -> u64 {
+        let of = |h: &peermon_sim::Host| {
+            h.node.as_ref().map_or(0, |n| n.counters().into_iter().find(|c| c.0 == "gossip.synchronisations").map_or(0, |c| c.1))
+        };
+        w.hosts.iter().map(of).sum()
+    };
+    let (before, mut most) = (served(&world), 0);
+    for _ in 0..30 {
+        world.run_for(Duration::from_millis(1_370));
+        most = others.clone().map(|i| table(&world, i).nodes.len()).max().unwrap_or(0).max(most);
+    }
+    println!("{} tables served; a table holds {most} nodes at most", served(&world) - before);
+    assert!(served(&world) - before <= 20);
+    assert!(most <= 22 + 3 * (16 + 3) + 10);
+}
+
+#[test]
 fn rows_across_are_thinned_to_the_budget() {
     let mut world = World::new(7);
     world.template.budget = 2_000;
