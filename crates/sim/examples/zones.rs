@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Seconds measured.
 const MEASURED: u32 = 20;
+/// Zones start one after another: that thousands join one seed at once is another story.
+const STAGGER: Duration = Duration::from_millis(250);
 /// Nodes of a zone that stands for a larger one: its relays, the 16 best that it tells of, and one that comes and goes.
 const TOLD: usize = 20;
 
@@ -20,6 +22,7 @@ fn main() {
     let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     let (each, zones) = (args.first().copied().unwrap_or(50), args.get(1).copied().unwrap_or(4));
     let mut world = World::new(1);
+    world.count_false_alarms();
     let whole = args.get(5).copied().unwrap_or(zones);
     if let Some(budget) = args.get(2).filter(|b| **b > 0) {
         world.template.budget = *budget as u32;
@@ -35,6 +38,7 @@ fn main() {
         for other in 0..z {
             world.network.set_distance(z, other, Duration::from_millis(5));
         }
+        world.run_for(STAGGER);
     }
     world.run_for(Duration::from_secs(warm));
     let before: Vec<(u64, u64)> = world.hosts.iter().map(|h| (h.tx_bytes, h.tx_datagrams)).collect();

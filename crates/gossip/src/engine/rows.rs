@@ -310,17 +310,18 @@ impl Engine {
     /// Rows that should have come with the last wave and did not: ask for them.
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
         let (period, clock) = (self.period(), self.clock.at(now));
+        let allowed = if self.clock.is_locked() {
+            (now - wave) + period * 2 / 5
+        } else {
+            period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE
+        };
         let late = |m: &super::members::Member| {
-            if m.zone != HERE && self.zones.is_stale(m.zone) {
-                return false;
-            }
-            let slower = self.member_period(m).saturating_sub(period);
-            let allowed = if self.clock.is_locked() {
-                (now - wave) + period * 2 / 5
-            } else {
-                period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE
-            };
-            m.is_up() && (m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(allowed + slower))
+            let beyond = |patience| m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(patience);
+            // few are, so their records, which lie elsewhere in memory, are looked at last
+            m.is_up()
+                && beyond(allowed)
+                && !(m.zone != HERE && self.zones.is_stale(m.zone))
+                && beyond(allowed + self.member_period(m).saturating_sub(period))
         };
         let missing: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && late(m)).map(|(h, _)| h).collect();
         for o in missing {

@@ -184,12 +184,13 @@ impl Engine {
 
     fn declare_unheard(&mut self, now: Instant) {
         let patience = |m: &Member| if m.version == Version::NONE { c::BACKSTOP_NEWCOMER } else { c::BACKSTOP };
-        let unheard: Vec<Handle> = self
-            .members
-            .iter()
-            .filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up() && now - m.heard > patience(m) * self.member_period(m))
-            .map(|(h, _)| h)
-            .collect();
+        let period = self.period();
+        let is_unheard = |m: &Member| {
+            let silent = now - m.heard;
+            // nobody's period is shorter than this node's, and few are silent that long: their records are looked at last
+            m.zone == HERE && m.is_up() && silent > period && silent > patience(m) * self.member_period(m)
+        };
+        let unheard: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && is_unheard(m)).map(|(h, _)| h).collect();
         for o in unheard {
             self.declare_down(now, o);
         }
