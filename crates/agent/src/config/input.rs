@@ -49,6 +49,15 @@ impl Input {
         Err(format!("must be {wanted}, not {}", self.shown()))
     }
 
+    /// What `read` makes of it, or nothing if it is the word for no limit.
+    pub(super) fn limit<T>(&self, no_limit: &str, read: impl FnOnce(&Self) -> Result<T, String>) -> Result<Option<T>, String> {
+        match self {
+            Input::Text(t) if *t == no_limit => Ok(None),
+            Input::Whole(0) if no_limit == "0" => Ok(None),
+            _ => read(self).map(Some).map_err(|e| format!("{e}; \"{no_limit}\" is no limit")),
+        }
+    }
+
     pub(super) fn text(&self) -> Result<&str, String> {
         match self {
             Input::Text(t) => Ok(t),

@@ -132,6 +132,13 @@ fn what_is_shown_reads_back() {
 }
 
 #[test]
+fn no_budget_is_no_limit() {
+    for text in ["budget = 0", "budget = \"0\""] {
+        assert_eq!(of_file(text).expect(text).budget, 0);
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_their_line() {
     // (file, what the message must hold)
     let cases: &[(&str, &[&str])] = &[
@@ -165,7 +172,9 @@ fn mistakes_are_named_with_their_line() {
         ("[labels]\n\"a b\" = \"x\"", &["label", "a b"]),
         ("cpu_budget = \"2\"", &["0.05%", "100%"]),
         ("cpu_budget = \"0.01%\"", &["a share from 0.05% to 100%"]),
-        ("cpu_budget = 1", &["a share from"]),
+        ("cpu_budget = 1", &["a share from", "\"off\" is no limit"]),
+        ("budget = \"12 miles\"", &["a size from 500B to 1GB", "12 miles", "\"0\" is no limit"]),
+        ("budget = 3", &["500B"]),
         ("without_collectors = [\"fan\"]", &["no collector", "did you mean \"fans\"?"]),
         ("[collector_periods]\ncgruops = \"1m\"", &["\"cgruops\"", "did you mean \"cgroups\"?"]),
         ("[collector_periods]\nqqqqqqqqqq = \"1m\"", &["qqq", "cpu, load, procs"]),

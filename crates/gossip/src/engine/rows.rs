@@ -310,11 +310,8 @@ impl Engine {
     /// Rows that should have come with the last wave and did not: ask for them.
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
         let (period, clock) = (self.period(), self.clock.at(now));
-        let allowed = if self.clock.is_locked() {
-            (now - wave) + period * 2 / 5
-        } else {
-            period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE
-        };
+        let allowed =
+            if self.clock.is_locked() { (now - wave) + period * 2 / 5 } else { period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE };
         let late = |m: &super::members::Member| {
             let beyond = |patience| m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(patience);
             // few are, so their records, which lie elsewhere in memory, are looked at last

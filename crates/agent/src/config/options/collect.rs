@@ -40,7 +40,7 @@ pub(super) const LIST: &[Opt] = &[
         example: None,
         show: |c| quoted(&c.cpu_budget.map_or("off".to_string(), show_percent)),
         put: |c, i| {
-            c.cpu_budget = if i.text().is_ok_and(|t| t == "off") { None } else { Some(i.percent(&SHARES)?) };
+            c.cpu_budget = i.limit("off", |i| i.percent(&SHARES))?;
             Ok(())
         },
     },

@@ -77,7 +77,7 @@ pub(super) const LIST: &[Opt] = &[
         example: None,
         show: |c| quoted(&show_size(f64::from(c.budget))),
         put: |c, i| {
-            c.budget = if i.text().is_ok_and(|t| t == "0") { 0 } else { i.size(&BUDGETS)? as u32 };
+            c.budget = i.limit("0", |i| i.size(&BUDGETS))?.unwrap_or(0.0) as u32;
             Ok(())
         },
     },
