@@ -78,7 +78,7 @@ bench-cluster: bench-build ## 100 daemons on this machine: cost, traffic and age
 .PHONY: bench-gossip
 bench-gossip: ## the protocol's figures from the simulator, into docs/internals; OPTIONS="--nodes 2200 --only wave"
 	@cargo build --release --locked -p peermon-bench
-	@"$(TARGET)/release/peermon-bench" gossip $(OPTIONS)
+	@GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$(TARGET)/release/peermon-bench" gossip $(OPTIONS)
 
 .PHONY: bench-placement
 bench-placement: ## what choosing nodes is worth, from the simulator, into docs/internals (about 6 min); OPTIONS="--nodes 50"
