@@ -17,6 +17,13 @@ const STOPPED: Duration = Duration::from_millis(1_500);
 const DOUBTED_MAX: usize = 4;
 /// Failed ones of the last 32 that make a peer avoided, besides the last one (CoDeeN's figure).
 const FAILED_MAX: u32 = 2;
+/// The share of packets lost, evened out over some seconds, from which an exchange counts as failed, and from which as late. At 20 % loss
+/// each way a quarter of all packets goes unacknowledged, and half of them in many a single second.
+const LOST: (f64, f64) = (0.5, 0.4);
+/// So many of one second's packets and this share of them lost tell at once: with a quarter lost on average, that is once in minutes.
+const LOST_AT_ONCE: (u32, f64) = (4, 0.75);
+/// What the newest second counts for in that share, if so many packets were sent in it; fewer count for less.
+const NEWEST: (f64, u32) = (0.4, 4);
 /// How long what a peer said of this node is believed, besides two turns of all peers.
 const BELIEVED: Duration = Duration::from_secs(30);
 
@@ -63,10 +70,14 @@ struct Peer {
     sees_me: Option<(bool, Instant)>,
     /// What the last fetch over TCP failed with.
     fetch: Option<Why>,
-    /// The last word of the gossip's own exchanges was that packets are lost.
+    /// Share of the packets of the gossip's own exchanges that is lost, evened out.
+    lost: f64,
+    /// Which is too much.
     loses: bool,
     /// The opinion is another one since somebody asked.
     changed: bool,
+    /// It is viable again, but was told otherwise last.
+    untold: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +150,12 @@ impl Peers {
         let doubted = self.peers.iter().filter(|(id, p)| p.is_doubted() && is_free(id) && !turn.contains(id)).map(|(id, _)| *id);
         let doubted: Vec<NodeId> = doubted.take(DOUBTED_MAX).collect();
         turn.extend(doubted);
-        self.asked.extend(turn.iter().map(|id| (*id, Asked { at: now, sent: 1 })));
+        for id in &turn {
+            self.asked.insert(*id, Asked { at: now, sent: 1 });
+            if let Some(peer) = self.peers.get_mut(id).filter(|p| p.opinion == Opinion::Viable) {
+                peer.untold = false;
+            }
+        }
         due.extend(turn);
         due
     }
@@ -195,11 +211,14 @@ impl Peers {
         if sent == 0 {
             return;
         }
-        peer.loses = lost >= 2 && lost * 2 >= sent;
-        let outcome = match (peer.loses, lost * 5 >= sent && lost >= 2) {
-            (true, _) => Outcome::Failed,
-            (_, true) => Outcome::Late,
-            _ => Outcome::Good,
+        let share = (f64::from(lost) / f64::from(sent)).min(1.0);
+        let weight = NEWEST.0 * f64::from(sent.min(NEWEST.1)) / f64::from(NEWEST.1);
+        peer.lost += (share - peer.lost) * weight;
+        peer.loses = peer.lost >= LOST.0 || (lost >= LOST_AT_ONCE.0 && share >= LOST_AT_ONCE.1);
+        let outcome = match peer.loses {
+            true => Outcome::Failed,
+            false if peer.lost >= LOST.1 => Outcome::Late,
+            false => Outcome::Good,
         };
         peer.count(now, outcome);
     }
@@ -237,6 +256,16 @@ impl Peers {
         })
     }
 
+    /// How many peers are up.
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
     /// How many peers this node sees as viable, and how many it has an opinion of.
     pub fn sees(&self) -> (usize, usize) {
         let of = |p: &&Peer| p.opinion != Opinion::Unknown;
@@ -266,8 +295,10 @@ impl Peer {
             rtt: None,
             sees_me: None,
             fetch: None,
+            lost: 0.0,
             loses: false,
             changed: false,
+            untold: false,
         }
     }
 
@@ -277,9 +308,9 @@ impl Peer {
         }
     }
 
-    /// It failed lately: it is asked until that is settled.
+    /// It failed lately: it is asked until that is settled, and once more so that it knows.
     fn is_doubted(&self) -> bool {
-        matches!(self.opinion, Opinion::Avoided(_))
+        matches!(self.opinion, Opinion::Avoided(_)) || self.untold
     }
 
     fn count(&mut self, now: Instant, outcome: Outcome) {
@@ -314,6 +345,7 @@ impl Peer {
                 self.viable += now.since(self.since);
             }
             self.since = now;
+            self.untold = matches!(self.opinion, Opinion::Avoided(_));
         }
         self.changed |= opinion != self.opinion;
         self.opinion = opinion;
@@ -404,15 +436,23 @@ mod tests {
     #[test]
     fn exchanges_tell_of_loss() {
         let mut p = peers(2);
-        p.exchanged(at(1_000), &id(1), 10, 6);
+        p.exchanged(at(1_000), &id(1), 10, 8);
         p.exchanged(at(1_000), &id(2), 10, 1);
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Loss));
         assert_eq!(p.opinion(&id(2)), Opinion::Viable);
-        p.exchanged(at(2_000), &id(2), 10, 3);
-        assert_eq!(p.opinion(&id(2)), Opinion::Viable, "some loss is borne");
-        for s in 2..14 {
+        for s in 2..20 {
             p.exchanged(at(s * 1_000), &id(1), 10, 0);
+            p.exchanged(at(s * 1_000), &id(2), 6, [1, 3, 0, 2][s as usize % 4]);
+            assert_eq!(p.opinion(&id(2)), Opinion::Viable, "some loss is borne, and a bad second, too");
         }
+        assert_eq!(p.opinion(&id(1)), Opinion::Viable);
+        for s in 20..26 {
+            p.exchanged(at(s * 1_000), &id(2), 10, 6);
+        }
+        assert_eq!(p.opinion(&id(2)), Opinion::Avoided(Why::Loss), "more than half for seconds is not");
+        // a few packets say little
+        let mut p = peers(1);
+        p.exchanged(at(1_000), &id(1), 2, 2);
         assert_eq!(p.opinion(&id(1)), Opinion::Viable);
     }
 

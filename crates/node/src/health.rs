@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// Findings that change are told no more often than this: each time, a record goes to everybody.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Opinions of others on this node, or of it on others, below which no majority is one.
-const OPINIONS_MIN: usize = 3;
+/// Opinions of others on this node, or of it on others, below which no majority is one: half of the peers, within these limits. Who
+/// doubts speaks first, so that a few words say more ill than there is.
+const OPINIONS_MIN: std::ops::RangeInclusive<usize> = 3..=8;
 /// What a finding's time may differ by without being told again.
 const SINCE_SLACK: u32 = 2;
 /// The probe that is made of what all peers say.
@@ -156,7 +157,8 @@ impl Node {
 
     /// What most others think of this node, or it of most others: if few exchanges work, something is wrong here.
     fn as_peers_see_it(&self, now: Instant) -> ProbeResult {
-        let few = |(viable, all): (usize, usize)| all >= OPINIONS_MIN && viable * 2 < all;
+        let enough = (self.health.peers.len() / 2).clamp(*OPINIONS_MIN.start(), *OPINIONS_MIN.end());
+        let few = |(viable, all): (usize, usize)| all >= enough && viable * 2 < all;
         let (words, severity) = if few(self.health.peers.seen_by(now)) {
             ("most other nodes get no answers from it", Severity::Avoid)
         } else if few(self.health.peers.sees()) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Seconds measured.
 const MEASURED: u32 = 20;
 /// Zones start one after another: that thousands join one seed at once is another story.
-const STAGGER: Duration = Duration::from_millis(250);
+const STAGGER: Duration = Duration::from_millis(500);
 /// Nodes of a zone that stands for a larger one: its relays, the 16 best that it tells of, and one that comes and goes.
 const TOLD: usize = 20;
 
@@ -32,7 +32,9 @@ fn main() {
         world.template.members_full = *full;
     }
     for z in 0..zones {
-        for h in world.start_zone(&format!("zone-{z}"), if z < whole { each } else { each.min(TOLD) }) {
+        let size = if z < whole { each } else { each.min(TOLD) };
+        let through = world.hosts.len().saturating_sub(1);
+        for h in world.start_zone_through(&format!("zone-{z}"), size, through) {
             world.network.place(h, z);
         }
         for other in 0..z {

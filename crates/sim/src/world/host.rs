@@ -110,6 +110,18 @@ impl World {
         first..first + n
     }
 
+    /// As [`World::start_zone`], but all join through the first of them, and that one through a host of another zone: where there are
+    /// thousands, nobody serves them all.
+    pub fn start_zone_through(&mut self, name: &str, n: usize, through: usize) -> Range<usize> {
+        let before = std::mem::replace(&mut self.template.zone, name.parse().expect("a name"));
+        let first = self.hosts.len();
+        for i in first..first + n {
+            self.add_host([if i == first { through } else { first }].into_iter().filter(|s| *s < i).map(address).collect());
+        }
+        self.template.zone = before;
+        first..first + n
+    }
+
     /// Adds a machine and starts its daemon.
     pub fn add_host(&mut self, seeds: Vec<SocketAddr>) -> usize {
         self.add_host_of(ClusterKey::new([7; 32]), seeds)

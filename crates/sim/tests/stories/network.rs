@@ -185,3 +185,22 @@ fn three_sites_are_one_cluster() {
     assert_eq!((told_down(&world), told_suspect(&world)), (0, 0));
     assert!(ages.mean() < 0.7 && ages.quantile(0.99) < 1.3, "{} {}", ages.mean(), ages.quantile(0.99));
 }
+
+#[test]
+fn a_network_that_loses_a_fifth_makes_nobody_useless() {
+    let mut world = World::new(11);
+    world.start_cluster(80);
+    world.run_until_all_know_all(s(20));
+    world.run_for(s(20));
+    world.network.loss = 0.2;
+    let (mut said, mut avoided) = (0, 0);
+    for _ in 0..60 {
+        world.run_for(s(1));
+        let nodes = || world.hosts.iter().filter_map(|h| h.node.as_ref());
+        said += nodes().filter(|n| n.record().notices.iter().any(|n| n.topic.starts_with("health."))).count();
+        avoided += nodes().map(|n| n.sees().1 - n.sees().0).sum::<usize>();
+    }
+    let (said, avoided) = (f64::from(said as u32) / 60.0, f64::from(avoided as u32) / 60.0 / 80.0);
+    println!("{said:.2} of 80 nodes say that something is wrong with them, each avoids {avoided:.1} others");
+    assert!(said < 1.0 && avoided < 8.0);
+}
