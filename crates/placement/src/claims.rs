@@ -35,7 +35,7 @@ pub(crate) struct Held {
 }
 
 impl Claims {
-    /// What still counts at `now` of all claims in a table: see [`decay::left`].
+    /// What still counts at `now` of all claims in a table, less the more the job shows by itself.
     pub fn of(snapshot: &Snapshot, now: Instant) -> Claims {
         let mut claims = Claims::default();
         for c in &snapshot.claims {

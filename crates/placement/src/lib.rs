@@ -31,7 +31,7 @@
 mod chance;
 mod claims;
 pub mod crowd;
-pub mod decay;
+mod decay;
 mod eligible;
 pub mod lsf;
 pub mod nodeset;

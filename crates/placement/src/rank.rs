@@ -43,7 +43,7 @@ pub struct Chosen {
     pub full: bool,
     /// What others have claimed of it.
     pub claimed: Claimed,
-    /// Bytes of memory that those are supposed to take of it who did not say how much: see [`SUPPOSED_SHARE`].
+    /// Bytes of memory that those are supposed to take of it who did not say how much: see [`crate::SUPPOSED_SHARE`].
     pub supposed: f64,
     /// How old these values are.
     pub age: Duration,
