@@ -10,7 +10,7 @@ pub const SYSTEM_CPU_MAX: f64 = 0.95;
 /// A node with less health than this is ranked as if it had this.
 const HEALTH_MIN: f64 = 0.05;
 /// Who claims processors and does not say how much memory is supposed to take this share of what falls to so many processors; batch
-/// systems that share memory out by processors suppose all of it (Slurm's `DefMemPerCPU`), which is more than most jobs use. Lower:
+/// systems can share memory out by processors, too (Slurm's `DefMemPerCPU`). Lower:
 /// jobs of a crowd meet where memory is short; higher: they crowd on nodes with much memory a processor.
 pub const SUPPOSED_SHARE: f64 = 0.25;
 /// Periods of a node after which its values say nothing about now. The table hides a node that is silent this long.

@@ -163,7 +163,9 @@ impl Sight<'_> {
             match judged.and_then(|fitness| self.met(wanted, node).map(|()| fitness).map_err(Reason::Unmet)) {
                 Ok(fitness) => {
                     let more = if query.by == By::Both { JOB_THREADS / fitness.cores } else { 0.0 };
-                    let full = query.by == By::Both && (1.0 - fitness.load_per_core) * fitness.cores < 1.0 - 1e-9;
+                    // with one processor or two, half of them: they are hardly ever idle altogether
+                    let needed = (fitness.cores / 2.0).min(1.0);
+                    let full = query.by == By::Both && (1.0 - fitness.load_per_core) * fitness.cores < needed - 1e-9;
                     let (load_per_core, available) = (fitness.load_per_core + more, fitness.available.min(plenty));
                     let counts = Counts { load_per_core, available, full };
                     candidates.push(Candidate {

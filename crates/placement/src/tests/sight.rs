@@ -91,6 +91,10 @@ fn a_node_without_an_idle_processor_comes_after_idle_ones() {
     let full = &Sight::new(&t, TAKEN).with_claims(&claimed).rank(&query, &Wanted::default(), 1).best[2];
     assert!(full.full && full.index == 0);
     assert!(full.reasons(&query)[0].contains("4 processes more) / 3 as no processor is idle = "), "{:?}", full.reasons(&query));
+    // a single processor is never quite idle
+    let small = table(&[machine(0.1, 1.0, 80.0 * GB), machine(0.9, 1.0, 80.0 * GB)]);
+    let ranking = Sight::new(&small, TAKEN).rank(&query, &Wanted::default(), 1);
+    assert_eq!(ranking.best.iter().map(|c| (c.index, c.full)).collect::<Vec<_>>(), [(0, false), (1, true)]);
     // of full ones the better one is first
     assert_eq!(
         exact(&table(&[machine(9.0, 8.0, 80.0 * GB), machine(8.0, 8.0, 80.0 * GB)]), By::Both, &Claims::default()),
