@@ -6,7 +6,7 @@ use peermon_api::{BestQuery, Service};
 use peermon_testbed::{Cluster, Family, Host, Impairment, SmallDisk, Spec, WITHOUT_PROBES, say, wait_for, within, within_since};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getsid, prlimit, setpriority_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit, setpriority_process};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -239,10 +239,14 @@ impl Burning {
         for child in &burning.0 {
             let pid = Pid::from_child(child);
             setpriority_process(Some(pid), BURNS_AT).context("giving dd priority")?;
-            // Kernels that share processors among sessions first want to be told of the session, too: once it is one of its own.
-            let own_session = || if getsid(Some(pid)) == Ok(pid) { Ok(()) } else { Err("not yet".into()) };
-            wait_for("dd's own session", SEEN, own_session)?;
-            let group = PathBuf::from(format!("/proc/{}/autogroup", child.id()));
+            // Kernels that share processors among sessions first want to be told of the session, too: once it is one of its own,
+            // which it is when setsid has become dd.
+            let process = PathBuf::from(format!("/proc/{}", child.id()));
+            wait_for("dd's own session", SEEN, || match std::fs::read_to_string(process.join("comm")) {
+                Ok(name) if name.trim_end() == "dd" => Ok(()),
+                other => Err(format!("not yet: {other:?}")),
+            })?;
+            let group = process.join("autogroup");
             if group.exists() {
                 std::fs::write(&group, BURNS_AT.to_string()).context("giving dd's session priority")?;
             }
