@@ -100,9 +100,10 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Nobody is known yet.
-    pub fn new(now: Instant) -> Self {
-        Peers { peers: BTreeMap::new(), asked: BTreeMap::new(), last: None, looked: now, turn: now + TURN }
+    /// Nobody is known yet. The first turn is that of whoever follows `me` in order of id, so that a cluster that starts at one moment
+    /// does not probe one node at a time all together.
+    pub fn new(now: Instant, me: NodeId) -> Self {
+        Peers { peers: BTreeMap::new(), asked: BTreeMap::new(), last: Some(me), looked: now, turn: now + TURN }
     }
 
     /// The others that are up, in order of id: new ones are taken in, those not among them are forgotten.
@@ -365,7 +366,7 @@ mod tests {
     }
 
     fn peers(n: u8) -> Peers {
-        let mut p = Peers::new(at(0));
+        let mut p = Peers::new(at(0), id(0));
         p.known(at(0), (1..=n).map(id));
         p
     }
@@ -383,6 +384,14 @@ mod tests {
         assert_eq!(order, [1, 2, 3, 1, 2, 3]);
         assert_eq!((p.sees(), p.seen_by(at(6_000))), ((3, 3), (3, 3)));
         assert_eq!(p.view(at(6_000), &id(1)).expect("a peer").rtt, Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn whoever_follows_oneself_is_first() {
+        // or thousands that start together would all probe the same one, and then the next
+        let mut p = Peers::new(at(0), id(2));
+        p.known(at(0), [1, 3, 4].map(id).into_iter());
+        assert_eq!(p.due(at(1_000)), [id(3)]);
     }
 
     #[test]

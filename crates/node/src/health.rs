@@ -32,8 +32,8 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    pub(crate) fn new(now: Instant, notices: Vec<Notice>) -> Self {
-        Health { own: Own::default(), peers: Peers::new(now), changed: true, tell: now, untold: false, notices }
+    pub(crate) fn new(now: Instant, me: NodeId, notices: Vec<Notice>) -> Self {
+        Health { own: Own::default(), peers: Peers::new(now, me), changed: true, tell: now, untold: false, notices }
     }
 
     pub(crate) fn deadline(&self, probes: bool) -> Instant {

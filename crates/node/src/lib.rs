@@ -186,8 +186,8 @@ impl Node {
             key_overlap: config.key_overlap,
             key_patience: config.key_patience,
         };
+        let health = health::Health::new(now, record.id, first(config.notices, limits::NOTICES_MAX));
         let engine = Engine::new(gossip, identity.key, keyring, record, row::bands(), seed, now);
-        let health = health::Health::new(now, first(config.notices, limits::NOTICES_MAX));
         Node { engine, custom, health }
     }
 
