@@ -60,6 +60,18 @@ pub(crate) enum Run {
 }
 
 impl Run {
+    pub(crate) const ALL: [Run; 4] = [Run::Losses, Run::Events, Run::FullRows, Run::Budget];
+
+    /// The word for `--runs`.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Run::Losses => "losses",
+            Run::Events => "events",
+            Run::FullRows => "full-rows",
+            Run::Budget => "bandwidth",
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Run::Losses => "losses",
@@ -166,10 +178,12 @@ impl Cell {
     fn pace(&self, plan: &Plan) -> Pace {
         // as many looked-up rows whatever the size
         let observers = (20_000 / self.nodes.max(1)).clamp(3, 10);
+        // the mean over four moments may be an eighth of a period off: what is known when follows a sawtooth
+        let crashes = if self.nodes <= 500 { 12 } else { 4 };
         let period = self.protocol.period;
         let pace = match self.protocol.key {
             // trees are learned anew 3, 12 and 39 periods after the start, and clocks agree long before
-            "wave" => Pace { period, warm: 45, settle: 8, window: 12, patience: 20, crashes: 4, observers },
+            "wave" => Pace { period, warm: 45, settle: 8, window: 12, patience: 20, crashes, observers },
             // rows are up to 8 periods old, and nobody is down before 10; what is each node's own phase needs no spreading
             _ => Pace { period, warm: 20, settle: 12, window: 12, patience: 40, crashes: 1, observers },
         };

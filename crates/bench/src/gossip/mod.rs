@@ -11,7 +11,7 @@ mod plot;
 mod stories;
 
 use anyhow::{Context, Result, bail, ensure};
-use cells::{Cell, PROTOCOLS, PUSH, Plan, Protocol};
+use cells::{Cell, PROTOCOLS, PUSH, Plan, Protocol, Run};
 use figures::{Figure, Figures};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub(crate) const USAGE: &str = "\
-usage: peermon-bench gossip [--nodes LIST] [--only LIST] [--seed N] [--jobs N] [--watch SECONDS] [--out DIRECTORY]
+usage: peermon-bench gossip [--nodes LIST] [--only LIST] [--runs LIST] [--seed N] [--jobs N]
+                            [--watch SECONDS] [--out DIRECTORY]
 
   Simulates clusters and tells what the protocol costs and how fresh it keeps the table, beside PeerMon's protocol and plain
   newest-first push, and beside its goals. Prints tables; writes gossip-figures.md, its plots and its numbers
@@ -27,6 +28,7 @@ usage: peermon-bench gossip [--nodes LIST] [--only LIST] [--seed N] [--jobs N] [
 
   --nodes LIST      cluster sizes, 10 to 10000 (default 50,500)
   --only LIST       protocols: wave, peermon-10s, peermon-1s, push (default all)
+  --runs LIST       of each protocol: losses, events, full-rows, bandwidth (default all)
   --seed N          of the random source; the same seed gives the same numbers (default 1)
   --jobs N          runs at once (default 2)
   --watch SECONDS   how long to watch for false alarms at 20 % loss (default 30; the goal is for 3600)
@@ -42,6 +44,7 @@ const JOBS_MAX: usize = 64;
 struct Options {
     nodes: Vec<usize>,
     only: Vec<Protocol>,
+    runs: Vec<Run>,
     seed: u64,
     jobs: usize,
     watch: Duration,
@@ -83,6 +86,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
     let mut options = Options {
         nodes: vec![50, 500],
         only: PROTOCOLS.to_vec(),
+        runs: Run::ALL.to_vec(),
         seed: 1,
         jobs: 2,
         watch: Duration::from_secs(30),
@@ -105,6 +109,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
                     |key| find(key).with_context(|| format!("--only {key:?}: there is no such protocol; there are {known}"));
                 options.only = value.split(',').map(one).collect::<Result<_>>()?;
             }
+            "--runs" => {
+                let known = Run::ALL.map(Run::key).join(", ");
+                let find = |key: &str| Run::ALL.into_iter().find(|r| r.key() == key.trim());
+                let one = |key| find(key).with_context(|| format!("--runs {key:?}: there is no such run; there are {known}"));
+                options.runs = value.split(',').map(one).collect::<Result<_>>()?;
+            }
             "--seed" => options.seed = number(&value)?,
             "--jobs" => options.jobs = (number(&value)? as usize).clamp(1, JOBS_MAX),
             "--watch" => options.watch = Duration::from_secs(number(&value)?),
@@ -119,6 +129,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
 /// numbers are saved, so that a stopped run loses little.
 fn measure(figures: &mut Figures, options: &Options, plan: &Plan, numbers: &Path) -> Result<()> {
     let cells = options.nodes.iter().flat_map(|n| options.only.iter().flat_map(|p| cells::cells(*n, *p)));
+    let cells = cells.filter(|c| options.runs.contains(&c.run));
     let (last, first): (Vec<Cell>, Vec<Cell>) = cells.partition(|c| c.protocol == PUSH);
     for stage in [first, last] {
         let total = stage.len();

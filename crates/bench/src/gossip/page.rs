@@ -281,8 +281,8 @@ more a datagram, 0.3 % of them 2 to 15 ms late, loss of each by itself.
 
 Ages are now minus the moment of sampling, of the rows that nodes hold of running nodes. Bytes include IP and UDP headers (28 a
 datagram). The bound is what a node must receive at least: (nodes - 1) x mean row bytes / period. Suspect and down counts are of
-running nodes so called. Times until known everywhere are the mean and the worst over crashed nodes, with crashes at four moments
-spread evenly over a period. The p99 age after a crash is that of the worst moment. While a cluster is cut,
+running nodes so called. Times until known everywhere are the mean and the worst over crashed nodes, with crashes at moments
+spread evenly over a period, twelve with up to 500 nodes and four with more. The p99 age after a crash is that of the worst moment. While a cluster is cut,
 nodes that have no path to each other on their own side are down to each other too, until the rings close; that is counted as it is.
 
 ";

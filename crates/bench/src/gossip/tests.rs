@@ -7,12 +7,14 @@ fn words(line: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn options_are_read_and_wrong_ones_named() {
-    let options = parse(words("--nodes 50,2200 --only wave,push --seed 7 --jobs 3 --watch 60 --out x")).unwrap();
+    let options = parse(words("--nodes 50,2200 --only wave,push --runs full-rows --seed 7 --jobs 3 --watch 60 --out x")).unwrap();
+    assert_eq!(options.runs, [Run::FullRows]);
     assert_eq!((options.nodes, options.only, options.seed), (vec![50, 2200], vec![WAVE, PUSH], 7));
     for (line, named) in [
         ("--nodes 9", "from 10 to 10000"),
         ("--nodes fifty", "\"fifty\" is no number"),
         ("--only serf", "there are wave, peermon-10s"),
+        ("--runs none", "there are losses, events"),
         ("--seed", "--seed needs a value"),
         ("--fast 1", "no option --fast"),
     ] {
