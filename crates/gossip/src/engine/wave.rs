@@ -159,6 +159,11 @@ impl Engine {
         }
         for l in self.link_indices() {
             if self.link(l).flush_at <= now {
+                if self.link(l).is_stalled() {
+                    // the peer may be back, and its link to this node is stalled as well
+                    self.counters.pings += 1;
+                    self.send_on(now, l, packet::Kind::Ping, &[], &[]);
+                }
                 self.flush(now, l);
             }
         }
