@@ -141,6 +141,11 @@ pub(crate) mod constants {
     /// How far from the others' median a peer's clock counts at most, microseconds: more than clocks wander in a period or round
     /// trips are unequal on a LAN.
     pub(crate) const CLOCK_OUTLIER: i64 = 2_000;
+    /// With zones, the mean of those by whom the relays' rows come counts so many times what the mean of all peers does.
+    pub(crate) const CLOCK_RELAYS: i64 = 3;
+    /// A relay moves this part of the way to other zones' relays in a wave: little, since few packets cross, so that what is known of
+    /// their clocks may be some seconds old.
+    pub(crate) const CLOCK_BORDER: i64 = 8;
     /// Rings of the overlay: below the number of nodes, and from it on.
     pub(crate) const RINGS: (usize, usize, usize) = (2, 128, 3);
     /// Members up to which each is a neighbour of each: as many neighbours as two rings give.

@@ -31,8 +31,11 @@ fn main() {
     let sent: Vec<u64> = world.hosts.iter().map(|h| h.tx_bytes).collect();
     let datagrams: u64 = world.hosts.iter().map(|h| h.tx_datagrams).sum();
     let before = totals(&world);
+    let started = std::time::Instant::now();
     let ages = world.measure_ages(PERIODS, 10);
     let per = f64::from(PERIODS) * world.template.period.as_secs_f64();
+    let took = started.elapsed().as_secs_f64();
+    println!("{per:.0} simulated seconds took {took:.1} s, {:.2} ms a node and second", took / per / n as f64 * 1e3);
     let tx: Vec<f64> = world.hosts.iter().zip(&sent).map(|(h, b)| (h.tx_bytes - b) as f64 / per).collect();
     let mean = tx.iter().sum::<f64>() / n as f64;
     let packets = (world.hosts.iter().map(|h| h.tx_datagrams).sum::<u64>() - datagrams) as f64 / n as f64 / per;

@@ -45,8 +45,9 @@ impl Clock {
 
     /// Moves half way to where the peers are: the mean of their offsets, none of which counts as further from their median than
     /// [`c::CLOCK_OUTLIER`] (Huber's estimator). The median alone would leave two groups apart for ever when each node has
-    /// more peers in its own, as relays between zones have. Returns by how much.
-    pub(crate) fn follow(&mut self, offsets: &mut [i64]) -> i64 {
+    /// more peers in its own, as relays between zones have. `lead`: the mean offset of those to follow rather,
+    /// and how far to move besides. Returns by how much it moved.
+    pub(crate) fn follow(&mut self, offsets: &mut [i64], (lead, besides): (Option<i64>, i64)) -> i64 {
         if offsets.is_empty() {
             self.measured = false;
             return 0;
@@ -56,7 +57,8 @@ impl Clock {
         let median = if n % 2 == 1 { offsets[n / 2] } else { (offsets[n / 2 - 1] + offsets[n / 2]) / 2 };
         let near = |o: &i64| (*o).clamp(median - c::CLOCK_OUTLIER, median + c::CLOCK_OUTLIER);
         let mean = offsets.iter().map(near).sum::<i64>() / n as i64;
-        let by = (mean / 2).clamp(-c::CLOCK_SLEW, c::CLOCK_SLEW);
+        let target = lead.map_or(mean, |lead| (mean + c::CLOCK_RELAYS * lead) / (1 + c::CLOCK_RELAYS));
+        let by = (target / 2 + besides).clamp(-c::CLOCK_SLEW, c::CLOCK_SLEW);
         self.offset += by;
         self.error = median - by;
         self.measured = true;
@@ -83,15 +85,16 @@ mod tests {
         let now = Instant::from_millis(5);
         let mut clock = Clock::new(now);
         assert_eq!((clock.at(now).0, clock.local(clock.at(now))), (1_000_000, now));
-        assert_eq!(clock.follow(&mut [400, 100, -9_000_000]), (400 + 100 + 100 - c::CLOCK_OUTLIER) / 6);
-        assert_eq!(clock.follow(&mut [350, 150]), 125);
+        assert_eq!(clock.follow(&mut [400, 100, -9_000_000], (None, 0)), (400 + 100 + 100 - c::CLOCK_OUTLIER) / 6);
+        assert_eq!(clock.follow(&mut [350, 150], (None, 0)), 125);
         assert!(clock.at(now).0 < 1_000_125);
         assert!(!clock.step_to(ClusterTime(1_000_000 + 90_000), now));
         assert!(!clock.step_to(ClusterTime(0), now));
         assert!(clock.step_to(ClusterTime(77_000_000), now));
         assert_eq!(clock.at(now).0, 77_000_000);
-        assert_eq!(clock.follow(&mut [-400_000]), -c::CLOCK_SLEW);
+        assert_eq!(clock.follow(&mut [-400_000], (None, 0)), -c::CLOCK_SLEW);
         assert!(!clock.is_locked());
-        clock.follow(&mut []);
+        clock.follow(&mut [], (None, 0));
+        assert_eq!(clock.follow(&mut [-100, 100], (Some(-80), 5)), -25);
     }
 }

@@ -34,7 +34,8 @@ impl Engine {
         let recent = now.before(3 * self.period());
         let heard = self.links.iter().flatten().filter(|l| l.last_heard >= recent);
         let mut offsets: Vec<i64> = heard.filter_map(super::Link::offset).collect();
-        let by = self.clock.follow(&mut offsets);
+        let lead = self.lead(recent);
+        let by = self.clock.follow(&mut offsets, lead);
         for link in self.links.iter_mut().flatten() {
             link.offsets.iter_mut().for_each(|o| o.1 -= by);
         }

@@ -236,6 +236,23 @@ impl Engine {
         self.zones.list.len() > 1
     }
 
+    /// What a zone's clock follows, which its peers' mean alone would move too little: whoever has three relays among hundreds of
+    /// nodes does not notice them. Everybody follows the relays, by the links their rows come over, and relays lean towards
+    /// the other zones'. Returns the mean of the ones' clocks minus this node's, and how far to lean.
+    pub(super) fn lead(&self, recent: Instant) -> (Option<i64>, i64) {
+        if !self.has_zones() {
+            return (None, 0);
+        }
+        let mean = |offsets: Vec<i64>| (!offsets.is_empty()).then(|| offsets.iter().sum::<i64>() / offsets.len() as i64);
+        let offset = |l: &Link| if l.last_heard >= recent { l.offset() } else { None };
+        let relays = self.zones.list[HERE as usize].relays.iter().filter(|r| r.1 != ME);
+        let parents = relays.map(|r| self.members.at(r.1).parent as usize);
+        let inside = mean(parents.filter_map(|l| offset(self.links.get(l)?.as_ref()?)).collect());
+        let borders = self.links.iter().flatten().filter(|l| l.is_border() && l.member.is_some() && self.is_relay());
+        let across = mean(borders.filter_map(offset).collect());
+        (inside, across.unwrap_or(0) / c::CLOCK_BORDER)
+    }
+
     /// How often rows of a zone's members are expected here.
     pub(super) fn zone_period(&self, z: ZoneIndex) -> Duration {
         if z == HERE { self.period() } else { self.period() * self.zones.thin.max(self.zones.list[z as usize].waves) }

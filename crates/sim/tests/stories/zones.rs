@@ -295,3 +295,24 @@ fn rows_across_are_thinned_to_the_budget() {
     assert!(mean < 2_000.0);
     assert_eq!(told_down(&world), 0);
 }
+
+/// Who joins another zone begins behind it by the way there, so that a chain of zones is apart by the sum.
+#[test]
+fn clocks_of_zones_that_joined_one_after_another_meet() {
+    let mut world = World::new(77);
+    for z in 0..4 {
+        let through = world.hosts.len().saturating_sub(1);
+        for h in world.start_zone_through(&format!("zone-{z}"), 40, through) {
+            world.network.place(h, z);
+        }
+        for other in 0..z {
+            world.network.set_distance(z, other, ms(20));
+        }
+        world.run_for(s(2));
+    }
+    let begins = world.clock_spread();
+    let met = world.run_until(s(200), "clocks within 10 ms", |w| w.clock_spread() < ms(10));
+    world.run_for(s(10));
+    println!("{begins:?} apart, less than 10 ms after {met:?}, {:?} 10 s later", world.clock_spread());
+    assert!(begins > ms(40) && world.clock_spread() < ms(10));
+}
