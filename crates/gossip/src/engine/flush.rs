@@ -193,6 +193,7 @@ impl Engine {
         let (mut summaries, mut summary_gaps) = (Vec::new(), Gaps::default());
         let mut writer = RowWriter::new(&mut sec, base);
         let (mut done, before) = (0, d.sent.rows.len());
+        d.sent.rows.reserve(dirty.len().min(d.left() / 3));
         for &h in dirty {
             let link = self.links[l].as_mut().expect("the index of a link");
             let Some(m) = self.members.get(h) else {

@@ -219,6 +219,8 @@ pub struct Engine {
     /// counts as over because nothing more came.
     settling: (Instant, Instant),
     draft: flush::Draft,
+    /// The rows of a packet that are to be passed on.
+    news: Vec<rows::News>,
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counters: Counters,
@@ -307,6 +309,7 @@ impl Engine {
             leaving: false,
             settling: (now, Instant::NEVER),
             draft: flush::Draft::default(),
+            news: Vec::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),

@@ -12,7 +12,8 @@ use crate::wire::{Malformed, Reader};
 use peermon_model::{Instant, MemberState};
 
 /// A row that is to be passed on.
-struct News {
+#[derive(Debug)]
+pub(super) struct News {
     o: Handle,
     version: Version,
     zone: ZoneIndex,
@@ -33,7 +34,8 @@ impl Engine {
         rows: impl Iterator<Item = Result<Row, Malformed>>,
         explores: &[u16],
     ) -> Result<bool, Malformed> {
-        let mut news: Vec<News> = Vec::new();
+        let mut news = std::mem::take(&mut self.news);
+        news.clear();
         let mut result = Ok(());
         for row in rows {
             match row {
@@ -77,7 +79,9 @@ impl Engine {
                 }
             }
         }
-        result.map(|()| !news.is_empty())
+        let any = !news.is_empty();
+        self.news = news;
+        result.map(|()| any)
     }
 
     /// Takes a row from a link; whose and which it is, if it is to be passed on.
