@@ -78,8 +78,9 @@ pub(crate) mod constants {
     pub(crate) const HEADERS: usize = 28;
     /// Links at once: ring neighbours, joiners being served, listeners. An index fits a byte.
     pub(crate) const LINKS_MAX: usize = 200;
-    /// How long after a period's start rows are published.
-    pub(crate) const WAVE_OFFSET: Duration = Duration::from_millis(8);
+    /// How long after a period's start rows are published. A clock may be set back by [`CLOCK_SLEW`] just then, and still be in that period.
+    pub(crate) const WAVE_OFFSET: Duration = Duration::from_millis(6);
+    const _: () = assert!(WAVE_OFFSET.as_micros() as i64 > CLOCK_SLEW);
     /// Nearly all rows have come so long after a wave began, in a LAN: whoever asks earlier for those missing gets them twice.
     pub(crate) const WAVE_PASSED: Duration = Duration::from_millis(80);
     /// How long the first queued row waits for company.

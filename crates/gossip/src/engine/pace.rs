@@ -165,12 +165,11 @@ fn cost(members: usize, row_bytes: f64, period: Duration) -> f64 {
     (rows + datagrams(members) * c::DATAGRAM_OVERHEAD as f64) / period.as_secs_f64()
 }
 
-/// Datagrams that a node sends in a wave.
+/// Datagrams that a node sends in a wave: as the simulator counts them (example `gossip`), within 3 % for 50 to 2,200 members.
 fn datagrams(members: usize) -> f64 {
     let n = members.max(2) as f64;
     let links = (n - 1.0).min(if members < c::RINGS.1 { 2 * c::RINGS.0 } else { 2 * c::RINGS.2 } as f64);
-    let hops = n.ln() / (links - 1.0).max(2.0).ln();
-    links * (2.0 + hops)
+    links * (2.0 + 0.83 * n.ln())
 }
 
 impl Engine {

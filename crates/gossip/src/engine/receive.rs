@@ -221,9 +221,10 @@ impl Engine {
         }
         if news {
             let hold = if self.clock.is_locked() { c::HOLD } else { c::HOLD_UNLOCKED };
+            // What fills a datagram waits as well: a row that met many others would otherwise go on at once, over more links in the
+            // same time, and while all trees are learned anew the longest ways would be the fastest.
             for link in self.links.iter_mut().flatten().filter(|l| !l.dirty.is_empty()) {
-                // a full datagram need not wait: 200 rows of 6 bytes fill one
-                link.flush_by(if link.dirty.len() >= 200 { now } else { now + hold });
+                link.flush_by(now + hold);
             }
         }
         Ok(())
