@@ -178,6 +178,8 @@ pub(crate) mod constants {
     pub(crate) const TABLE_PAUSE: Duration = Duration::from_secs(1);
     /// Interval between two attempts to reach a member that is down; it grows to the second value.
     pub(crate) const HEAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+    /// For so long rows older than those of nodes forgotten meanwhile are not taken as a node's first: by then nobody has such rows.
+    pub(crate) const FORGOTTEN_COUNTS: Duration = Duration::from_secs(3600);
     /// Joiners served with the whole table at once; further ones are sent to other members, and from twice as many on they
     /// must ask again.
     pub(crate) const SYNCS_MAX: usize = 8;

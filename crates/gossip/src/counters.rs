@@ -57,6 +57,7 @@ counters! {
     dropped_zone = "gossip.dropped.zone", "Records refused because there are too many zones.";
     dropped_future = "gossip.dropped.future", "Rows from the future.";
     dropped_baseless = "gossip.dropped.baseless", "Rows that build on one this node does not have; asked for whole.";
+    dropped_outdated = "gossip.dropped.outdated", "First rows of a node that are older than one of a node forgotten since.";
     dropped_claims = "gossip.dropped.claims", "Claims from the future, or beyond what one node or all together may have.";
     dropped_rate = "gossip.dropped.rate", "Flushes put off because the node's byte rate was spent.";
     send_no_buffers = "gossip.send.no_buffers", "Datagrams the kernel had no room for.";

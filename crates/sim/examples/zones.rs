@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Seconds measured.
 const MEASURED: u32 = 20;
 /// Zones start one after another: that thousands join one seed at once is another story.
-const STAGGER: Duration = Duration::from_millis(500);
+const STAGGER: Duration = Duration::from_millis(250);
 /// Nodes of a zone that stands for a larger one: its relays, the 16 best that it tells of, and one that comes and goes.
 const TOLD: usize = 20;
 

@@ -1,6 +1,7 @@
 //! One peer this node exchanges packets with: what it wants, what it has, what is on its way.
 
 use super::claims::ClaimKey;
+use super::lost::Lost;
 use super::members::{Handle, ME, NO_LINK};
 use super::zones::{HERE, ZoneIndex};
 use crate::bits::Bits;
@@ -91,9 +92,8 @@ pub(crate) struct Rest {
     pub(crate) peer_key: u8,
     pub(crate) next_counter: u64,
     pub(crate) window: ReplayWindow,
-    /// The counter of the packet that is read, and the newest one with a row that could not be taken.
+    /// The counter of the packet that is read.
     pub(crate) reading: u64,
-    row_lost_in: u64,
 
     // what to send
     pub(crate) eager: Bits,
@@ -121,6 +121,7 @@ pub(crate) struct Rest {
     /// Handles that were named before their record came: the peer's handle, the nid and the tag.
     awaited: Vec<(u16, u64, u32)>,
     unknown_told: Vec<(u16, Instant)>,
+    lost: Lost,
 
     pub(crate) unacked: VecDeque<Sent>,
     data_since_ack: u32,
@@ -181,7 +182,7 @@ impl Link {
             next_counter: counter,
             window: if heard_counter == 0 { ReplayWindow::default() } else { ReplayWindow::starting_at(heard_counter) },
             reading: 0,
-            row_lost_in: 0,
+            lost: Lost::default(),
             eager: Bits::default(),
             explore: Bits::default(),
             dirty_bits: Bits::default(),
@@ -425,18 +426,23 @@ impl Link {
         });
     }
 
-    /// A row could not be taken, yet its packet will be acknowledged, so that the peer's next one may build on it: only a new word on
-    /// the handle will do, from a packet sent later.
+    /// A row could not be taken, since what its handle means is not known.
     pub(crate) fn lose_row(&mut self, peer_handle: u16, now: Instant) {
         self.put_meaning(peer_handle, Meaning::Unknown);
-        self.row_lost_in = self.row_lost_in.max(self.reading);
+        self.note_lost_row(peer_handle);
         self.tell_unknown(peer_handle, now);
         self.flush_by(now + c::HOLD_URGENT);
     }
 
-    /// Whether the packet now read is too old to say what a handle means: it was overtaken by one whose row was lost for want of that.
-    pub(crate) fn is_overtaken(&self, peer_handle: u16) -> bool {
-        self.reading < self.row_lost_in && matches!(self.meaning(peer_handle), Meaning::Unknown)
+    pub(crate) fn note_lost_row(&mut self, peer_handle: u16) {
+        let packet = self.reading;
+        self.lost.note(peer_handle, packet);
+    }
+
+    /// Whether a row may build on one that was lost.
+    pub(crate) fn lacks_base(&mut self, peer_handle: u16, whole: bool) -> bool {
+        let packet = self.reading;
+        self.lost.lacks_base(peer_handle, whole, packet)
     }
 
     /// Asks the peer to tell a handle anew, once a second at most.

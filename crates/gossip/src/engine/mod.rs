@@ -7,6 +7,7 @@ mod flush;
 mod join;
 mod keys;
 mod link;
+mod lost;
 mod members;
 mod overlay;
 mod pace;
@@ -203,6 +204,8 @@ pub struct Engine {
     set_hash: (u64, u64),
     /// Nodes whose records were refused, and when.
     refused: BTreeMap<u64, Instant>,
+    /// The newest row of any node that was forgotten.
+    forgotten: Version,
     /// Bytes that may still be sent now, and since when.
     tokens: f64,
     tokens_at: Instant,
@@ -297,6 +300,7 @@ impl Engine {
             },
             pace: pace::Pace::new(),
             refused: BTreeMap::new(),
+            forgotten: Version::NONE,
             set_hash: if config.listen_only { (0, 0) } else { (set_hash, set_hash) },
             tokens: config.rate_max * c::BURST,
             tokens_at: now,

@@ -156,6 +156,7 @@ impl Engine {
             self.own.whole = true;
             // Serial numbers compare over half their range only: after half a year's step all rows held count as none.
             if step > VERSIONS_APART {
+                self.forgotten = Version::NONE;
                 for (_, m) in self.members.iter_mut() {
                     m.version = Version::NONE;
                     m.down_at = Version::NONE;
@@ -237,9 +238,6 @@ impl Engine {
             if usize::from(theirs) > self.config.members_max {
                 return Err(Malformed("a handle is too large"));
             }
-            if self.link(l).is_overtaken(theirs) {
-                continue;
-            }
             // a row of another life than the one held here would be mixed with rows of this one
             let held = self.members.handle(nid).filter(|h| self.members.at(*h).tag() == tag);
             let meaning = held.map_or(Meaning::Awaited(nid, tag), Meaning::Member);
@@ -253,14 +251,17 @@ impl Engine {
         let mut gaps = Gaps::default();
         while !r.is_empty() {
             let h = gaps.read(&mut r)?;
-            if self.members.get(h).is_some() {
+            if let Some(m) = self.members.get(h) {
+                let current = self.is_current(m, now);
                 let link = self.link(l);
                 link.forget_sent(h);
                 link.dict_acked.clear(h);
                 link.put_known(h, Version::NONE);
-                link.mark_record(h);
-                link.mark(h);
-                link.flush_by(now + c::HOLD_URGENT);
+                if current {
+                    link.mark_record(h);
+                    link.mark(h);
+                    link.flush_by(now + c::HOLD_URGENT);
+                }
             }
         }
         Ok(())

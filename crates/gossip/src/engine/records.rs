@@ -2,7 +2,7 @@
 
 use super::members::{Handle, ME, Member, Published};
 use super::zones::{HERE, ZoneIndex};
-use super::{Engine, Event, c};
+use super::{Engine, Event, Version, c};
 use crate::wire::{Malformed, Reader, record};
 use peermon_model::{Instant, MemberState, Record, Sequence};
 use std::sync::Arc;
@@ -294,6 +294,10 @@ impl Engine {
         self.set_parent(h, super::members::NO_LINK);
         for link in self.links.iter_mut().flatten() {
             link.forget_member(h);
+        }
+        let version = self.members.at(h).version;
+        if version != Version::NONE && (self.forgotten == Version::NONE || version.newer_than(self.forgotten)) {
+            self.forgotten = version;
         }
         self.members.remove(h);
     }

@@ -88,16 +88,17 @@ impl Engine {
     fn receive_row(&mut self, now: Instant, l: usize, row: &Row) -> Option<(Handle, Version)> {
         self.counters.rows_received += 1;
         let o = match self.link(l).meaning(row.handle) {
-            Meaning::Member(o) => o,
-            Meaning::Awaited(nid, _) if self.is_refused(nid, now) => return None,
-            Meaning::Unknown | Meaning::Awaited(..) => {
+            Meaning::Member(ME) => return None,
+            Meaning::Member(o) if !self.link(l).lacks_base(row.handle, row.full) => o,
+            Meaning::Awaited(nid, _) if self.is_refused(nid, now) => {
+                self.link(l).note_lost_row(row.handle);
+                return None;
+            }
+            Meaning::Member(_) | Meaning::Unknown | Meaning::Awaited(..) => {
                 self.link(l).lose_row(row.handle, now);
                 return None;
             }
         };
-        if o == ME {
-            return None;
-        }
         let v = row.version;
         let clock = self.clock.at(now);
         if v.ticks_since(clock.version()) > c::FUTURE_TICKS {
@@ -112,8 +113,16 @@ impl Engine {
         }
         if m.version == Version::NONE && !row.full {
             self.counters.dropped_baseless += 1;
+            self.link(l).note_lost_row(row.handle);
             self.link(l).grafts.push((o, Version::NONE));
             self.link(l).flush_by(now + c::HOLD_URGENT);
+            return None;
+        }
+        let outdated = |since: Version| since != Version::NONE && !v.newer_than(since) && since.age(clock) < c::FORGOTTEN_COUNTS;
+        if m.version == Version::NONE && outdated(self.forgotten) {
+            // If it is one that was forgotten here, peers may still count on a later row that this node had of it, and build on that.
+            self.counters.dropped_outdated += 1;
+            self.link(l).note_known(o, v);
             return None;
         }
         if m.state == MemberState::Down && v.newer_than(m.down_at) && v.age(clock) < 3 * self.member_period(m) {

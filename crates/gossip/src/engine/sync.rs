@@ -1,7 +1,7 @@
 //! Bringing two nodes to the same table: the whole of it for a joiner, what is fresh after a cut, and a cheap check that
 //! finds the rest: one fingerprint a period, and where it differs, a search by ranges (as negentropy does, 16 ways).
 
-use super::members::Handle;
+use super::members::{Handle, Member};
 use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Version, c};
 use crate::rng::mix;
@@ -22,12 +22,8 @@ impl Engine {
     /// Tells a peer all that is fresh; `whole`: every record too.
     pub(super) fn start_sync(&mut self, now: Instant, l: usize, whole: bool) {
         self.counters.synchronisations += 1;
-        let clock = self.clock.at(now);
-        let fresh: Vec<(Handle, bool)> = self
-            .members
-            .iter()
-            .map(|(h, m)| (h, m.is_up() && m.version != Version::NONE && m.version.age(clock) < 3 * self.member_period(m)))
-            .collect();
+        let told = self.members.iter().filter(|(_, m)| self.is_current(m, now));
+        let fresh: Vec<(Handle, bool)> = told.map(|(h, m)| (h, m.is_up() && self.is_fresh(m, now))).collect();
         let Some(link) = &self.links[l] else { return };
         let fresh: Vec<(Handle, bool)> = fresh.into_iter().filter(|(h, _)| self.is_tellable(link, *h)).collect();
         let link = self.link(l);
@@ -42,6 +38,11 @@ impl Engine {
             }
         }
         link.flush_by(now);
+    }
+
+    /// Whether a member's latest row is one that peers can use.
+    pub(super) fn is_fresh(&self, m: &Member, now: Instant) -> bool {
+        m.version != Version::NONE && m.version.age(self.clock.at(now)) < 3 * self.member_period(m)
     }
 
     pub(super) fn read_hash(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
@@ -82,7 +83,7 @@ impl Engine {
     }
 
     /// Members that are up whose hashed nid begins with `prefix` (4 bits a level).
-    fn in_range(&self, depth: u8, prefix: u32) -> impl Iterator<Item = (Handle, &super::members::Member)> {
+    fn in_range(&self, depth: u8, prefix: u32) -> impl Iterator<Item = (Handle, &Member)> {
         let partial = self.is_partial();
         self.members.iter().filter(move |(_, m)| {
             m.is_up() && (!partial || m.zone == HERE) && !m.record().listen_only && (depth == 0 || digits(m.nid, depth) == prefix)
@@ -191,6 +192,7 @@ impl Engine {
         while !r.is_empty() {
             if let Some(h) = self.members.handle(r.u64()?)
                 && self.links[l].as_ref().is_some_and(|link| self.is_tellable(link, h))
+                && self.is_current(self.members.at(h), now)
             {
                 let link = self.link(l);
                 link.mark_record(h);

@@ -292,6 +292,12 @@ impl Engine {
         if m.zone == link.zone { link.is_passing() } else { self.zones.is_exported(m.zone, h) }
     }
 
+    /// Whether a peer that does not know a member should be told of it: not of one of another zone that this node itself hears no more of,
+    /// while zones tell of some nodes only. Neighbours would teach each other for ever whom each of them forgets.
+    pub(super) fn is_current(&self, m: &Member, now: Instant) -> bool {
+        m.zone == HERE || !self.is_partial() || self.is_fresh(m, now)
+    }
+
     /// A row of another zone came.
     pub(super) fn note_zone_heard(&mut self, now: Instant, z: ZoneIndex, v: Version) {
         let fresh = v.age(self.clock.at(now)) < 3 * self.zone_period(z) + Duration::from_secs(1);

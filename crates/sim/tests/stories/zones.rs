@@ -247,6 +247,26 @@ fn beyond_a_limit_zones_tell_of_their_best_nodes_only() {
     }
 }
 
+/// Neighbours once taught each other for ever whom each of them forgot: of such nodes no rows came, and all asked for them.
+#[test]
+fn who_is_no_longer_told_of_is_forgotten_everywhere() {
+    let mut world = World::new(1);
+    world.template.members_full = 100;
+    for z in 0..12 {
+        world.start_zone_through(&format!("zone-{z}"), 20, z);
+        world.run_for(Duration::from_millis(500));
+    }
+    world.run_for(s(30));
+    let asked = |w: &World| -> u64 { w.hosts.iter().filter_map(|h| h.node.as_ref()).map(|n| n.engine().counters().grafts).sum() };
+    let before = asked(&world);
+    world.run_for(s(10));
+    let per_second = (asked(&world) - before) as f64 / 240.0 / 10.0;
+    let shown = (0..240).flat_map(|i| table(&world, i).nodes);
+    let oldest = shown.map(|n| n.age.unwrap_or(s(3600))).max().expect("there are nodes");
+    println!("rows up to {oldest:?} old, {per_second:.3} asked for by a node and second");
+    assert!(oldest < s(2) && per_second < 0.1);
+}
+
 #[test]
 fn a_seed_that_other_zones_are_not_told_of_is_not_joined_again_and_again() {
     let mut world = World::new(8);
