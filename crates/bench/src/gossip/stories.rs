@@ -27,7 +27,7 @@ pub(crate) struct Pace {
 }
 
 /// A look every so much of a period: no divisor of it, so that all phases are seen.
-const LOOK: f64 = 0.076_393_2;
+const LOOK: f64 = 0.018_034;
 /// Length of the cut.
 const CUT: Duration = Duration::from_secs(30);
 /// Time in which 10 % of new nodes come.
