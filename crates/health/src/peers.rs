@@ -50,12 +50,27 @@ pub struct PeerView {
     pub history: History,
     /// Round-trip time of the last probe that was answered.
     pub rtt: Option<Duration>,
-    /// Share of the time since it is known in which it was viable.
+    /// Share of the time since something is known of it in which it was viable.
     pub viable_share: f64,
     /// What the last fetch over TCP failed with.
     pub fetch: Option<Why>,
     /// What it thinks of this node, if it has said so lately.
     pub sees_me: Option<bool>,
+}
+
+impl PeerView {
+    /// Of a peer that is up since then, and of which nothing else is known.
+    pub fn unknown(since: Instant) -> Self {
+        PeerView {
+            opinion: Opinion::Unknown,
+            since,
+            history: History::default(),
+            rtt: None,
+            viable_share: 0.0,
+            fetch: None,
+            sees_me: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -86,35 +101,39 @@ struct Asked {
     sent: usize,
 }
 
-/// All peers.
+/// All peers that are up. Of those that nobody has heard of yet nothing is kept: with thousands of peers, who are probed one a second, that is
+/// nearly all of them for the first hour.
 #[derive(Clone, Debug)]
 pub struct Peers {
     peers: BTreeMap<NodeId, Peer>,
+    /// How many others are up.
+    up: usize,
     /// Probes whose answers are awaited: a few, however many peers there are, so that a look at what is due next costs little.
     asked: BTreeMap<NodeId, Asked>,
     /// Whose turn was last.
-    last: Option<NodeId>,
+    last: NodeId,
     /// When somebody last looked.
     looked: Instant,
     turn: Instant,
 }
 
 impl Peers {
-    /// Nobody is known yet. The first turn is that of whoever follows `me` in order of id, so that a cluster that starts at one moment
-    /// does not probe one node at a time all together.
+    /// Nobody is known yet. The first turn is that of whoever follows `me`, so that a cluster that starts at one moment does not probe
+    /// one node at a time all together.
     pub fn new(now: Instant, me: NodeId) -> Self {
-        Peers { peers: BTreeMap::new(), asked: BTreeMap::new(), last: Some(me), looked: now, turn: now + TURN }
+        Peers { peers: BTreeMap::new(), up: 0, asked: BTreeMap::new(), last: me, looked: now, turn: now + TURN }
     }
 
-    /// The others that are up, in order of id: new ones are taken in, those not among them are forgotten.
-    pub fn known(&mut self, now: Instant, others: impl Iterator<Item = NodeId>) {
-        let mut old = std::mem::take(&mut self.peers);
-        self.peers = others.map(|id| (id, old.remove(&id).unwrap_or_else(|| Peer::new(now)))).collect();
-        self.asked.retain(|id, _| self.peers.contains_key(id));
+    /// So many others are up, and these: those that are not are forgotten.
+    pub fn known(&mut self, up: usize, is_up: impl Fn(&NodeId) -> bool) {
+        self.up = up;
+        self.peers.retain(|id, _| is_up(id));
+        self.asked.retain(|id, _| is_up(id));
     }
 
-    /// Whom to probe now: those whose answer is overdue, the one whose turn it is, and those in doubt.
-    pub fn due(&mut self, now: Instant) -> Vec<NodeId> {
+    /// Whom to probe now: those whose answer is overdue, the one whose turn it is, and those in doubt. `next` tells which of the others that
+    /// are up follows a node, in any order that leads round all of them.
+    pub fn due(&mut self, now: Instant, next: impl Fn(&NodeId) -> Option<NodeId>) -> Vec<NodeId> {
         let mut due = Vec::new();
         if now.since(self.looked) > STOPPED {
             // this node itself was stopped: who did not answer meanwhile may have
@@ -124,9 +143,7 @@ impl Peers {
         self.asked.retain(|id, asked| {
             let waited = now.since(asked.at);
             if waited >= LATE {
-                if let Some(peer) = self.peers.get_mut(id) {
-                    peer.count(now, Outcome::Failed);
-                }
+                heard_of(&mut self.peers, now, id).count(now, Outcome::Failed);
                 return false;
             }
             // who was held up for a moment sends what was due meanwhile once
@@ -142,12 +159,10 @@ impl Peers {
         }
         self.turn = if now.since(self.turn) >= TURN { now + TURN } else { self.turn + TURN };
         let is_free = |id: &NodeId| !self.asked.contains_key(id);
-        let after = self
-            .peers
-            .range((self.last.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded), std::ops::Bound::Unbounded));
-        let mut ring = after.chain(self.peers.iter()).take(self.peers.len());
-        let mut turn: Vec<NodeId> = ring.find(|(id, _)| is_free(id)).map(|(id, _)| *id).into_iter().collect();
-        self.last = turn.first().copied().or(self.last);
+        // one more than those that may not be free
+        let ring = std::iter::successors(next(&self.last), &next).take(self.asked.len() + 1);
+        let mut turn: Vec<NodeId> = ring.into_iter().find(is_free).into_iter().collect();
+        self.last = turn.first().copied().unwrap_or(self.last);
         let doubted = self.peers.iter().filter(|(id, p)| p.is_doubted() && is_free(id) && !turn.contains(id)).map(|(id, _)| *id);
         let doubted: Vec<NodeId> = doubted.take(DOUBTED_MAX).collect();
         turn.extend(doubted);
@@ -188,7 +203,7 @@ impl Peers {
 
     /// A peer has answered a probe, and said whether it sees this node as viable, if it knows.
     pub fn answered(&mut self, now: Instant, id: &NodeId, rtt: Duration, sees_me: Option<bool>) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let peer = heard_of(&mut self.peers, now, id);
         peer.heard(now, sees_me);
         peer.rtt = Some(rtt);
         if rtt >= LATE {
@@ -201,17 +216,15 @@ impl Peers {
 
     /// A peer has probed this node, and said what it thinks of it.
     pub fn was_probed(&mut self, now: Instant, id: &NodeId, sees_me: Option<bool>) {
-        if let Some(peer) = self.peers.get_mut(id) {
-            peer.heard(now, sees_me);
-        }
+        heard_of(&mut self.peers, now, id).heard(now, sees_me);
     }
 
     /// The gossip's own exchanges of about the last second with a neighbour: packets sent and lost.
     pub fn exchanged(&mut self, now: Instant, id: &NodeId, sent: u32, lost: u32) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
         if sent == 0 {
             return;
         }
+        let peer = heard_of(&mut self.peers, now, id);
         let share = (f64::from(lost) / f64::from(sent)).min(1.0);
         let weight = NEWEST.0 * f64::from(sent.min(NEWEST.1)) / f64::from(NEWEST.1);
         peer.lost += (share - peer.lost) * weight;
@@ -226,7 +239,7 @@ impl Peers {
 
     /// A fetch from a peer over TCP has worked, or failed so.
     pub fn fetched(&mut self, now: Instant, id: &NodeId, failed: Option<Why>) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let peer = heard_of(&mut self.peers, now, id);
         peer.fetch = failed;
         match failed {
             None => peer.count(now, Outcome::Good),
@@ -241,7 +254,7 @@ impl Peers {
         self.peers.get(id).map_or(Opinion::Unknown, |p| p.opinion)
     }
 
-    /// All that is known of a peer.
+    /// All that is known of a peer; none if nothing is.
     pub fn view(&self, now: Instant, id: &NodeId) -> Option<PeerView> {
         let p = self.peers.get(id)?;
         let viable = p.viable + if p.opinion == Opinion::Viable { now.since(p.since) } else { Duration::ZERO };
@@ -257,14 +270,9 @@ impl Peers {
         })
     }
 
-    /// How many peers are up.
-    pub fn len(&self) -> usize {
-        self.peers.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.peers.is_empty()
+    /// How many others are up.
+    pub fn up(&self) -> usize {
+        self.up
     }
 
     /// How many peers this node sees as viable, and how many it has an opinion of.
@@ -281,8 +289,12 @@ impl Peers {
     }
 
     fn believed(&self) -> Duration {
-        BELIEVED.max(TURN * 2 * u32::try_from(self.peers.len()).unwrap_or(u32::MAX / 4))
+        BELIEVED.max(TURN * 2 * u32::try_from(self.up).unwrap_or(u32::MAX / 4))
     }
+}
+
+fn heard_of<'a>(peers: &'a mut BTreeMap<NodeId, Peer>, now: Instant, id: &NodeId) -> &'a mut Peer {
+    peers.entry(*id).or_insert_with(|| Peer::new(now))
 }
 
 impl Peer {
@@ -367,8 +379,13 @@ mod tests {
 
     fn peers(n: u8) -> Peers {
         let mut p = Peers::new(at(0), id(0));
-        p.known(at(0), (1..=n).map(id));
+        p.known(n.into(), |i| (1..=n).contains(&i.0[0]));
         p
+    }
+
+    /// Who follows, of `1..=n`.
+    fn next(n: u8) -> impl Fn(&NodeId) -> Option<NodeId> {
+        move |i| Some(id(i.0[0] % n + 1))
     }
 
     #[test]
@@ -376,7 +393,7 @@ mod tests {
         let mut p = peers(3);
         let mut order = Vec::new();
         for s in 1..=6 {
-            for who in p.due(at(s * 1_000)) {
+            for who in p.due(at(s * 1_000), next(3)) {
                 order.push(who.0[0]);
                 p.answered(at(s * 1_000 + 5), &who, Duration::from_millis(5), Some(true));
             }
@@ -390,8 +407,8 @@ mod tests {
     fn whoever_follows_oneself_is_first() {
         // or thousands that start together would all probe the same one, and then the next
         let mut p = Peers::new(at(0), id(2));
-        p.known(at(0), [1, 3, 4].map(id).into_iter());
-        assert_eq!(p.due(at(1_000)), [id(3)]);
+        p.known(3, |_| true);
+        assert_eq!(p.due(at(1_000), next(4)), [id(3)]);
     }
 
     #[test]
@@ -401,7 +418,7 @@ mod tests {
         let mut t = 0;
         while p.opinion(&id(1)) == Opinion::Unknown {
             t += 100;
-            sent.extend(p.due(at(t)).iter().map(|_| t));
+            sent.extend(p.due(at(t), next(1)).iter().map(|_| t));
             assert!(t < 10_000 && p.deadline() > at(t));
         }
         assert_eq!((sent, t), (vec![1_000, 1_300, 2_000, 4_000], 4_000));
@@ -409,7 +426,7 @@ mod tests {
         let mut goods = 0;
         while p.opinion(&id(1)) != Opinion::Viable {
             t += 100;
-            for who in p.due(at(t)) {
+            for who in p.due(at(t), next(1)) {
                 p.answered(at(t + 1), &who, Duration::from_millis(1), None);
                 goods += 1;
                 assert!(goods < 40 && (goods < 12) == (p.opinion(&id(1)) == Opinion::Avoided(Why::Recovering)), "{goods}");
@@ -422,9 +439,9 @@ mod tests {
     #[test]
     fn a_late_answer_is_late_and_no_reason_to_avoid_for_long() {
         let mut p = peers(1);
-        assert_eq!(p.due(at(1_000)), [id(1)]);
+        assert_eq!(p.due(at(1_000), next(1)), [id(1)]);
         for t in [1_300, 2_000, 3_000, 4_000] {
-            p.due(at(t));
+            p.due(at(t), next(1));
         }
         assert_eq!(p.opinion(&id(1)), Opinion::Avoided(Why::Missed));
         assert!(p.deadline() > at(4_000), "nothing is due again at once");
@@ -437,8 +454,8 @@ mod tests {
     #[test]
     fn who_was_held_up_asks_once_for_all_that_was_due() {
         let mut p = peers(1);
-        assert_eq!(p.due(at(1_000)), [id(1)]);
-        assert_eq!(p.due(at(2_400)), [id(1)]);
+        assert_eq!(p.due(at(1_000), next(1)), [id(1)]);
+        assert_eq!(p.due(at(2_400), next(1)), [id(1)]);
         assert!(p.deadline() > at(2_400));
     }
 
@@ -482,8 +499,7 @@ mod tests {
         let mut p = peers(2);
         p.was_probed(at(1_000), &id(2), Some(false));
         assert_eq!((p.seen_by(at(31_000)), p.seen_by(at(31_001))), ((0, 1), (0, 0)));
-        p.known(at(2_000), [id(1)].into_iter());
-        p.was_probed(at(3_000), &id(2), Some(true));
-        assert_eq!(p.seen_by(at(3_000)), (0, 0));
+        p.known(1, |i| *i == id(1));
+        assert_eq!((p.seen_by(at(3_000)), p.view(at(3_000), &id(2))), ((0, 0), None));
     }
 }

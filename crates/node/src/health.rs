@@ -3,7 +3,7 @@
 use crate::Node;
 use peermon_gossip::Event;
 use peermon_health::{Opinion, Own, PeerView, Peers, Reason, Test};
-use peermon_model::{Instant, MemberState, NodeId, Notice, Outcome, ProbeResult, Severity, Snapshot, limits};
+use peermon_model::{Instant, NodeId, Notice, Outcome, ProbeResult, Severity, Snapshot, limits};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,9 +72,9 @@ impl Node {
         self.health.own.tests()
     }
 
-    /// What this node knows of how a peer answers it.
+    /// What this node knows of how a peer that is up answers it.
     pub fn peer(&self, now: Instant, id: &NodeId) -> Option<PeerView> {
-        self.health.peers.view(now, id)
+        self.health.peers.view(now, id).or_else(|| self.engine.up_since(id).map(PeerView::unknown))
     }
 
     /// How many peers this node sees as viable, and how many it has an opinion of.
@@ -89,12 +89,15 @@ impl Node {
 
     /// Takes a fetch over TCP from a peer.
     pub fn handle_fetch(&mut self, now: Instant, id: &NodeId, failed: Option<peermon_model::Why>) {
-        self.health.peers.fetched(now, id, failed);
+        if self.is_peer(id) {
+            self.health.peers.fetched(now, id, failed);
+        }
     }
 
     /// Keeps what concerns health; gives back what does not.
     pub(crate) fn keep(&mut self, event: Event) -> Option<Event> {
         match event {
+            Event::Answered { id, .. } | Event::Probed { id, .. } if !self.is_peer(&id) => {}
             Event::Answered { id, at, rtt, sees_me } => self.health.peers.answered(at, &id, rtt, sees_me),
             Event::Probed { id, at, sees_me } => self.health.peers.was_probed(at, &id, sees_me),
             Event::Member { .. } => {
@@ -124,22 +127,25 @@ impl Node {
         !record.listen_only && !record.left
     }
 
+    /// Whether it is another node that is up.
+    fn is_peer(&self, id: &NodeId) -> bool {
+        *id != self.id() && self.engine.up_since(id).is_some()
+    }
+
     fn probe_peers(&mut self, now: Instant) {
         let is_turn = self.health.peers.is_turn(now);
         if is_turn {
             if std::mem::take(&mut self.health.changed) {
-                let me = self.id();
-                let up = |s| matches!(s, MemberState::Alive | MemberState::Suspect);
-                let mut others: Vec<NodeId> =
-                    self.engine.members().filter(|(id, s)| *id != me && up(*s)).map(|(id, _)| id).collect();
-                others.sort_unstable();
-                self.health.peers.known(now, others.into_iter());
+                let others = self.engine.others_up();
+                self.health.peers.known(others, |id| self.engine.up_since(id).is_some());
             }
             for (id, sent, lost) in self.engine.exchanges() {
-                self.health.peers.exchanged(now, &id, sent, lost);
+                if self.is_peer(&id) {
+                    self.health.peers.exchanged(now, &id, sent, lost);
+                }
             }
         }
-        for id in self.health.peers.due(now) {
+        for id in self.health.peers.due(now, |id| self.engine.up_after(id)) {
             self.engine.probe(now, &id, viable(self.health.peers.opinion(&id)));
         }
         if is_turn {
@@ -157,7 +163,7 @@ impl Node {
 
     /// What most others think of this node, or it of most others: if few exchanges work, something is wrong here.
     fn as_peers_see_it(&self, now: Instant) -> ProbeResult {
-        let enough = (self.health.peers.len() / 2).clamp(*OPINIONS_MIN.start(), *OPINIONS_MIN.end());
+        let enough = (self.health.peers.up() / 2).clamp(*OPINIONS_MIN.start(), *OPINIONS_MIN.end());
         let few = |(viable, all): (usize, usize)| all >= enough && viable * 2 < all;
         let (words, severity) = if few(self.health.peers.seen_by(now)) {
             ("most other nodes get no answers from it", Severity::Avoid)

@@ -88,6 +88,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// How long this project's nodes are watched for false alarms at 20 % loss.
     pub(crate) watch: Duration,
+    /// Larger shares of [`LOSSES`] are left out.
+    pub(crate) loss_max: f64,
     /// Shorter in everything: for tests of this tool.
     pub(crate) brief: bool,
 }
@@ -156,13 +158,13 @@ impl Cell {
     fn tell(&self, plan: &Plan, cluster: impl Cluster) -> Vec<Figure> {
         let mut story = Story::begin(cluster, self.nodes, self.pace(plan), plan.seed);
         if self.run == Run::Losses {
-            for (condition, loss) in LOSSES {
+            for (condition, loss) in LOSSES.into_iter().filter(|l| l.1 <= plan.loss_max) {
                 if loss > 0.0 {
                     story.set_loss(loss);
                 }
                 story.steady(condition);
             }
-            if self.protocol == WAVE {
+            if self.protocol == WAVE && plan.loss_max >= LOSSES[3].1 {
                 story.watch("watch-20", plan.watch);
                 story.crash("crash-20");
             }
@@ -182,8 +184,9 @@ impl Cell {
         let crashes = if self.nodes <= 500 { 12 } else { 4 };
         let period = self.protocol.period;
         let pace = match self.protocol.key {
-            // trees are learned anew 3, 12 and 39 periods after the start, and clocks agree long before
-            "wave" => Pace { period, warm: 45, settle: 8, window: 12, patience: 20, crashes, observers },
+            // trees are learned anew 3, 12 and 39 periods after the start, and clocks agree long before; of 10,000 nodes a period
+            // takes minutes
+            "wave" => Pace { period, warm: if self.nodes <= 5_000 { 45 } else { 15 }, settle: 8, window: 12, patience: 20, crashes, observers },
             // rows are up to 8 periods old, and nobody is down before 10; what is each node's own phase needs no spreading
             _ => Pace { period, warm: 20, settle: 12, window: 12, patience: 40, crashes: 1, observers },
         };

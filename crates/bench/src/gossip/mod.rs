@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const USAGE: &str = "\
 usage: peermon-bench gossip [--nodes LIST] [--only LIST] [--runs LIST] [--seed N] [--jobs N]
-                            [--watch SECONDS] [--out DIRECTORY]
+                            [--watch SECONDS] [--loss PERCENT] [--out DIRECTORY]
 
   Simulates clusters and tells what the protocol costs and how fresh it keeps the table, beside PeerMon's protocol and plain
   newest-first push, and beside its goals. Prints tables; writes gossip-figures.md, its plots and its numbers
@@ -32,6 +32,7 @@ usage: peermon-bench gossip [--nodes LIST] [--only LIST] [--runs LIST] [--seed N
   --seed N          of the random source; the same seed gives the same numbers (default 1)
   --jobs N          runs at once (default 2)
   --watch SECONDS   how long to watch for false alarms at 20 % loss (default 30; the goal is for 3600)
+  --loss PERCENT    the largest loss of 0, 1, 5 and 20 % (default 20)
   --out DIRECTORY   where the page is (default docs/internals)";
 
 /// Below, a tenth of the nodes is nobody; above, one run takes hours.
@@ -48,6 +49,7 @@ struct Options {
     seed: u64,
     jobs: usize,
     watch: Duration,
+    loss_max: f64,
     out: PathBuf,
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     );
     let mut figures = Figures::read(&numbers)?;
     println!("seed {}; nodes {:?}", options.seed, options.nodes);
-    let plan = Plan { seed: options.seed, watch: options.watch, brief: false };
+    let plan = Plan { seed: options.seed, watch: options.watch, loss_max: options.loss_max, brief: false };
     measure(&mut figures, &options, &plan, &numbers)?;
     write(&figures, &options.out)?;
     for table in page::tables(&figures, &options.nodes) {
@@ -90,6 +92,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         seed: 1,
         jobs: 2,
         watch: Duration::from_secs(30),
+        loss_max: 0.2,
         out: "docs/internals".into(),
     };
     while let Some(word) = words.next() {
@@ -118,6 +121,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "--seed" => options.seed = number(&value)?,
             "--jobs" => options.jobs = (number(&value)? as usize).clamp(1, JOBS_MAX),
             "--watch" => options.watch = Duration::from_secs(number(&value)?),
+            "--loss" => options.loss_max = number(&value)? as f64 / 100.0,
             "--out" => options.out = value.into(),
             _ => bail!("there is no option {word}\n{USAGE}"),
         }

@@ -7,8 +7,8 @@ fn words(line: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn options_are_read_and_wrong_ones_named() {
-    let options = parse(words("--nodes 50,2200 --only wave,push --runs full-rows --seed 7 --jobs 3 --watch 60 --out x")).unwrap();
-    assert_eq!(options.runs, [Run::FullRows]);
+    let options = parse(words("--nodes 50,2200 --only wave,push --runs full-rows --seed 7 --jobs 3 --watch 60 --loss 5 --out x")).unwrap();
+    assert_eq!((options.runs, options.loss_max), (vec![Run::FullRows], 0.05));
     assert_eq!((options.nodes, options.only, options.seed), (vec![50, 2200], vec![WAVE, PUSH], 7));
     for (line, named) in [
         ("--nodes 9", "from 10 to 10000"),
@@ -30,7 +30,7 @@ fn a_tiny_cluster_gives_every_figure_and_a_page() {
     std::fs::create_dir_all(&directory).unwrap();
     let numbers = directory.join("gossip-figures.tsv");
     let options = parse(words("--nodes 10")).unwrap();
-    let plan = Plan { seed: 1, watch: Duration::from_secs(2), brief: true };
+    let plan = Plan { seed: 1, watch: Duration::from_secs(2), loss_max: 0.2, brief: true };
     let mut figures = Figures::default();
     measure(&mut figures, &options, &plan, &numbers).unwrap();
     for p in PROTOCOLS {
@@ -85,7 +85,7 @@ fn a_tiny_cluster_gives_every_figure_and_a_page() {
 #[test]
 fn push_needs_a_row_length() {
     let cell = cells::cells(50, PUSH)[0];
-    let plan = Plan { seed: 1, watch: Duration::ZERO, brief: true };
+    let plan = Plan { seed: 1, watch: Duration::ZERO, loss_max: 0.2, brief: true };
     let error = cell.measure(&plan, &Figures::default()).unwrap_err();
     assert!(format!("{error:#}").contains("--only wave"), "{error:#}");
 }

@@ -265,6 +265,12 @@ impl Members {
         self.by_nid.of(nid).first().copied()
     }
 
+    /// All members in order of nid, those after this one first.
+    pub(crate) fn after(&self, nid: u64) -> impl Iterator<Item = Handle> {
+        let (before, after) = self.by_nid.handles.split_at(self.by_nid.keys.partition_point(|k| *k <= nid));
+        after.iter().chain(before).copied()
+    }
+
     pub(crate) fn get(&self, h: Handle) -> Option<&Member> {
         self.slots.get(h as usize)?.as_ref()
     }

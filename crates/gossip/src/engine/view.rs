@@ -102,9 +102,21 @@ impl Engine {
         }
     }
 
-    /// All members but those that only listen: who, and how membership sees them.
-    pub fn members(&self) -> impl Iterator<Item = (peermon_model::NodeId, MemberState)> + '_ {
-        self.members.iter().filter(|(_, m)| !m.record().listen_only).map(|(_, m)| (m.record().id, m.state))
+    /// Since when a node is up, if it is and does not only listen.
+    pub fn up_since(&self, id: &peermon_model::NodeId) -> Option<Instant> {
+        let m = self.members.at(self.members.handle(id.nid())?);
+        (m.is_up() && !m.record().listen_only).then_some(m.since)
+    }
+
+    /// The other node that is up, and does not only listen, and that follows this one in order of nid, round about.
+    pub fn up_after(&self, id: &peermon_model::NodeId) -> Option<peermon_model::NodeId> {
+        let others = self.members.after(id.nid()).filter(|h| *h != ME).map(|h| self.members.at(h));
+        others.filter(|m| m.is_up() && !m.record().listen_only).map(|m| m.record().id).next()
+    }
+
+    /// How many other nodes are up and do not only listen.
+    pub fn others_up(&self) -> usize {
+        self.members.iter().filter(|(h, m)| *h != ME && m.is_up() && !m.record().listen_only).count()
     }
 
     /// Takes another list of allowed address prefixes.
