@@ -44,6 +44,11 @@ impl Version {
         Version(self.0.wrapping_sub(ticks))
     }
 
+    /// The version so many ticks later.
+    pub fn later(self, ticks: u32) -> Version {
+        Version(self.0.wrapping_add(ticks))
+    }
+
     /// How old a row of this version is at `now`; zero if it is from the future.
     pub fn age(self, now: ClusterTime) -> Duration {
         let ticks = now.version().ticks_since(self);

@@ -5,7 +5,7 @@
 //! With WHOLE, only so many zones have all their nodes. Of each of the others there are only as many as the rest of the cluster knows
 //! in a cluster too large to tell of all: to the whole zones that is the same, as they hear of no more in any case.
 //!
-//! With `COUNTERS=1` in the environment, also what the counters of a node say.
+//! With `COUNTERS=1` in the environment, also what the counters say of the seconds measured.
 #![allow(clippy::print_stdout)]
 
 use peermon_sim::World;
@@ -45,6 +45,7 @@ fn main() {
         world.run_for(STAGGER);
     }
     world.run_for(Duration::from_secs(warm));
+    let counted = counters(&world);
     let before: Vec<(u64, u64)> = world.hosts.iter().map(|h| (h.tx_bytes, h.tx_datagrams)).collect();
     // (inside, across): ages
     let mut ages = [Vec::new(), Vec::new()];
@@ -107,16 +108,10 @@ fn main() {
     let [suspect, down, _] = world.told_since(peermon_model::Instant::ZERO);
     println!("told suspect {suspect}, down {down}");
     if std::env::var_os("COUNTERS").is_some() {
-        let mut c = std::collections::BTreeMap::<&str, f64>::new();
-        for (i, host) in world.hosts.iter().enumerate() {
-            if i == 50 {
-                println!("{:?}", host.node.as_ref().expect("all run").pace());
-            }
-            for (n, v) in host.node.as_ref().expect("all run").counters() {
-                *c.entry(n).or_default() += v as f64 / world.hosts.len() as f64;
-            }
+        println!("each node, each second:");
+        for (name, n) in counters(&world) {
+            println!("{name}: {:.3}", (n - counted[name]) / world.hosts.len() as f64 / seconds);
         }
-        println!("{c:?}");
         let mut h = std::collections::BTreeMap::<(u64, String, bool), usize>::new();
         for (i, host) in world.hosts.iter().enumerate() {
             for (at, j, st) in &host.told {
@@ -130,4 +125,13 @@ fn main() {
         }
         println!("{h:?}");
     }
+}
+
+/// All nodes' counters added up.
+fn counters(world: &World) -> std::collections::BTreeMap<&'static str, f64> {
+    let mut sum = std::collections::BTreeMap::new();
+    for (name, value) in world.hosts.iter().filter_map(|h| h.node.as_ref()).flat_map(|n| n.counters()) {
+        *sum.entry(name).or_default() += value as f64;
+    }
+    sum
 }

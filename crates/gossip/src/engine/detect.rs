@@ -178,7 +178,7 @@ impl Engine {
             .members
             .iter()
             .filter(|(_, m)| lately(m))
-            .map(|(_, m)| Alarm { nid: m.nid, at: m.down_at, phase: 3, by })
+            .map(|(_, m)| Alarm { nid: m.nid, at: m.rare().down_at, phase: 3, by })
             .take(c::LOSSES_MOST)
             .collect();
         self.link(l).alarms.extend(lost);
@@ -198,8 +198,8 @@ impl Engine {
     pub(super) fn declare_down(&mut self, now: Instant, o: Handle) {
         let version = self.now_version(now);
         let m = self.members.at_mut(o);
-        m.down_at = version;
-        m.heal_at = now + c::HEAL_RETRY.0;
+        m.rare_mut().down_at = version;
+        m.heal_at(now + c::HEAL_RETRY.0);
         let (nid, zone) = (m.nid, m.zone);
         if zone == HERE && self.is_relay() {
             let alarm = Alarm { nid, at: version, phase: 3, by: self.me.id.nid() as u32 };

@@ -209,7 +209,7 @@ impl Engine {
             let lacks = m.changes.since(known);
             let mask = lacks.unwrap_or_else(|| m.present());
             let most = (ENTRY_BYTES_MAX - peermon_model::vitals::SLOTS + mask.count_ones() as usize) + 4;
-            let summary = m.summary.as_ref().filter(|s| known == Version::NONE || s.0.newer_than(known));
+            let summary = m.rare().summary.as_ref().filter(|s| known == Version::NONE || s.0.newer_than(known));
             let summary_most = if summary.is_some() { 3 + 4 + packet::SUMMARY_BYTES } else { 0 };
             // 3 more in case it explores
             let more = most + dict + 3 + summary_most + 3 * section_header(1000);

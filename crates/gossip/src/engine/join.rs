@@ -209,7 +209,7 @@ impl Engine {
         let lost: Vec<_> = self
             .members
             .iter()
-            .filter(|(_, m)| m.state == MemberState::Down && m.heal_at <= now && is_ours(m))
+            .filter(|(_, m)| m.state == MemberState::Down && m.rare().heal_at <= now && is_ours(m))
             .map(|(h, _)| h)
             .collect();
         if lost.is_empty() {
@@ -218,7 +218,7 @@ impl Engine {
         let h = lost[self.rng.below(lost.len())];
         let m = self.members.at_mut(h);
         let minutes = ((now - m.since).as_secs() / 60).min(10) as u32;
-        m.heal_at = now + (c::HEAL_RETRY.0 * (1 << minutes)).min(c::HEAL_RETRY.1);
+        m.heal_at(now + (c::HEAL_RETRY.0 * (1 << minutes)).min(c::HEAL_RETRY.1));
         let addresses = self.members.at(h).record().addresses.clone();
         let usable: Vec<SocketAddr> = addresses.into_iter().filter(|a| self.is_usable(a)).collect();
         if !usable.is_empty() {

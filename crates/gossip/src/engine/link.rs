@@ -2,7 +2,7 @@
 
 use super::claims::ClaimKey;
 use super::lost::Lost;
-use super::members::{Handle, ME, NO_LINK};
+use super::members::{Handle, ME, NO_LINK, make_room};
 use super::zones::{HERE, ZoneIndex};
 use crate::bits::Bits;
 use crate::config::constants as c;
@@ -380,6 +380,8 @@ impl Link {
     pub(crate) fn put_known(&mut self, h: Handle, v: Version) {
         let i = h as usize;
         if i >= self.known.len() {
+            let more = i + 1 - self.known.len();
+            make_room(&mut self.known, more);
             self.known.resize(i + 1, Version::NONE);
         }
         self.known[i] = v;
@@ -399,6 +401,8 @@ impl Link {
     pub(crate) fn put_meaning(&mut self, peer_handle: u16, m: Meaning) {
         let i = peer_handle as usize;
         if i >= self.meanings.len() {
+            let more = i + 1 - self.meanings.len();
+            make_room(&mut self.meanings, more);
             self.meanings.resize(i + 1, Self::UNKNOWN);
         }
         if self.meanings[i] == Self::AWAITED {

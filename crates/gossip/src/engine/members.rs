@@ -29,15 +29,16 @@ pub(crate) struct Accusation {
 
 /// Which fields changed lately, so that a peer is told only what it lacks.
 ///
-/// A handful of rows back is enough: a peer that is further behind gets the row whole. Four entries instead of a version for
+/// A handful of rows back is enough: a peer that is further behind gets the row whole. Four small entries instead of a version for
 /// each of the 27 fields keep a member small: 10,000 simulated nodes hold 10^8 of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
-    /// All that changed after this version is in `recent`.
+    /// All that changed after this version is in `fields`.
     from: Version,
-    /// (version, fields), oldest first.
-    recent: [(Version, u32); 4],
-    len: u8,
+    /// Oldest first; none where no field changed.
+    fields: [u32; 4],
+    /// When, in ticks after `from`.
+    ticks: [u16; 4],
 }
 
 impl Changes {
@@ -46,18 +47,40 @@ impl Changes {
         *self = Changes { from: version, ..Changes::default() };
     }
 
+    fn len(&self) -> usize {
+        self.fields.iter().take_while(|f| **f != 0).count()
+    }
+
     /// These fields differ from the version before.
     pub(crate) fn note(&mut self, version: Version, fields: u32) {
         if fields == 0 {
             return;
         }
-        if self.len as usize == self.recent.len() {
-            self.from = self.recent[0].0;
-            self.recent.rotate_left(1);
-            self.len -= 1;
+        if self.from == Version::NONE {
+            return self.restart(version);
         }
-        self.recent[self.len as usize] = (version, fields);
-        self.len += 1;
+        if self.len() == self.fields.len() {
+            self.advance(u32::from(self.ticks[0]));
+        }
+        let since = u32::try_from(version.ticks_since(self.from)).unwrap_or(0);
+        self.advance(since.saturating_sub(u32::from(u16::MAX)));
+        let n = self.len();
+        self.fields[n] = fields;
+        self.ticks[n] = version.ticks_since(self.from).clamp(0, i32::from(u16::MAX)) as u16;
+    }
+
+    /// Forgets what changed in so many ticks after `from`.
+    fn advance(&mut self, by: u32) {
+        if by == 0 {
+            return;
+        }
+        let (old, n) = (*self, self.len());
+        self.restart(old.from.later(by));
+        let kept = (0..n).filter(|i| u32::from(old.ticks[*i]) > by);
+        for (to, i) in kept.enumerate() {
+            self.fields[to] = old.fields[i];
+            self.ticks[to] = (u32::from(old.ticks[i]) - by) as u16;
+        }
     }
 
     /// Which fields a peer that has version `known` lacks; `None`: nobody can say, so all.
@@ -65,8 +88,9 @@ impl Changes {
         if known == Version::NONE || self.from == Version::NONE || self.from.newer_than(known) {
             return None;
         }
-        let recent = &self.recent[..self.len as usize];
-        Some(recent.iter().filter(|(v, _)| v.newer_than(known)).fold(0, |mask, (_, fields)| mask | fields))
+        let known = known.ticks_since(self.from);
+        let newer = self.fields.iter().zip(self.ticks).filter(|(_, t)| i32::from(*t) > known);
+        Some(newer.fold(0, |mask, (fields, _)| mask | fields))
     }
 }
 
@@ -79,6 +103,24 @@ pub struct Published {
     pub signed: Box<[u8]>,
 }
 
+/// What only a few members have.
+#[derive(Clone, Debug)]
+pub(crate) struct Rare {
+    /// When to try to reach it, while it is down.
+    pub(crate) heal_at: Instant,
+    /// Rows at or before this version do not revive it.
+    pub(crate) down_at: Version,
+    /// Packet counters below this have been heard on a link that is gone.
+    pub(crate) heard_counter: u64,
+    accused: Option<Accusation>,
+    /// What it says of its whole zone, since which row.
+    pub(crate) summary: Option<(Version, ZoneSummary)>,
+}
+
+/// Of all the others.
+static NOTHING_RARE: Rare =
+    Rare { heal_at: Instant::ZERO, down_at: Version::NONE, heard_counter: 0, accused: None, summary: None };
+
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) nid: u64,
@@ -87,18 +129,10 @@ pub(crate) struct Member {
     pub(crate) since: Instant,
     /// When its last row, or its record, came.
     pub(crate) heard: Instant,
-    /// When to try to reach it, while it is down.
-    pub(crate) heal_at: Instant,
-    /// Packet counters below this have been heard on a link that is gone.
-    pub(crate) heard_counter: u64,
-    accused: Option<Box<Accusation>>,
-    /// What it says of its whole zone, since which row.
-    pub(crate) summary: Option<Box<(Version, ZoneSummary)>>,
+    rare: Option<Box<Rare>>,
     pub(crate) zone: ZoneIndex,
     pub(crate) version: Version,
     pub(crate) changes: Changes,
-    /// Rows at or before this version do not revive it.
-    pub(crate) down_at: Version,
     pub(crate) codes: [u8; SLOTS],
     pub(crate) state: MemberState,
     /// Whether this node sees it as viable, if it knows.
@@ -120,12 +154,8 @@ impl Member {
             changes: Changes::default(),
             parent: NO_LINK,
             seen_viable: None,
-            down_at: Version::NONE,
-            heard_counter: 0,
-            accused: None,
-            summary: None,
+            rare: None,
             zone,
-            heal_at: now,
         }
     }
 
@@ -153,10 +183,34 @@ impl Member {
         self.version = Version::NONE;
         self.codes = [ABSENT; SLOTS];
         self.changes = Changes::default();
-        self.down_at = Version::NONE;
-        self.summary = None;
-        self.heard_counter = 0;
+        self.rare = None;
+    }
+
+    pub(crate) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(NOTHING_RARE.clone()))
+    }
+
+    /// It is no longer known as down since some version, or accused.
+    pub(crate) fn forgive(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.down_at = Version::NONE;
+        }
         self.acquit();
+    }
+
+    pub(crate) fn forget_summary(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.summary = None;
+        }
+    }
+
+    /// It has to be tried again later, while it is down.
+    pub(crate) fn heal_at(&mut self, at: Instant) {
+        self.rare_mut().heal_at = at;
     }
 
     /// The fields that are present.
@@ -189,7 +243,7 @@ impl Member {
 
     /// Adds an accuser; the number of accusers of that phase if it is a new one.
     pub(crate) fn accuse(&mut self, alarm: &Alarm) -> Option<usize> {
-        let accused = self.accused.get_or_insert_default();
+        let accused = self.rare_mut().accused.get_or_insert_default();
         if accused.at == Version::NONE || alarm.at.newer_than(accused.at) {
             accused.at = alarm.at;
         }
@@ -204,17 +258,27 @@ impl Member {
 
     /// Whether a row of this version refutes all that it is accused of.
     pub(crate) fn refutes(&self, version: Version) -> bool {
-        self.accused.as_ref().is_none_or(|a| version.newer_than(a.at))
+        self.rare().accused.as_ref().is_none_or(|a| version.newer_than(a.at))
     }
 
     /// Nobody accuses it any more.
     pub(crate) fn acquit(&mut self) {
-        self.accused = None;
+        if let Some(rare) = &mut self.rare {
+            rare.accused = None;
+        }
     }
 }
 
 pub(crate) fn tag(salt: &[u8; 16]) -> u32 {
     u32::from_le_bytes([salt[0], salt[1], salt[2], salt[3]])
+}
+
+/// Makes room for some more entries of a list as long as the table: such lists are most of a node's memory, so they grow by a
+/// sixteenth rather than to double.
+pub(crate) fn make_room<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 16 + 16));
+    }
 }
 
 /// Handles in order of a key; keys may repeat. Two plain arrays: ten bytes an entry, where a tree takes some thirty.
@@ -232,6 +296,8 @@ impl<K: Ord + Copy> Index<K> {
     }
 
     fn insert(&mut self, key: K, h: Handle) {
+        make_room(&mut self.keys, 1);
+        make_room(&mut self.handles, 1);
         let at = self.keys.partition_point(|k| *k <= key);
         self.keys.insert(at, key);
         self.handles.insert(at, h);
@@ -304,10 +370,7 @@ impl Members {
 
     pub(crate) fn insert(&mut self, member: Member) -> Handle {
         let h = self.free.pop().unwrap_or_else(|| {
-            if self.slots.len() == self.slots.capacity() {
-                // by a quarter rather than to double: the table is most of a node's memory
-                self.slots.reserve_exact(self.slots.len() / 4 + 16);
-            }
+            make_room(&mut self.slots, 1);
             self.slots.push(None);
             (self.slots.len() - 1) as Handle
         });
@@ -336,5 +399,43 @@ impl Members {
     fn untag(&mut self, h: Handle) {
         let tag = self.at(h).tag();
         self.by_tag.remove(tag, h);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_member_is_small() {
+        assert!(size_of::<Option<Member>>() <= 104, "{}: 10,000 simulated nodes hold 10^8 of them", size_of::<Option<Member>>());
+    }
+
+    proptest! {
+        /// What a peer lacks is what changed after its version, or everything.
+        #[test]
+        fn what_changed_is_known(rows in prop::collection::vec((1u32..200_000, 0u32..8), 1..40), behind in 0usize..10) {
+            let mut changes = Changes::default();
+            let mut at = Version(7);
+            changes.restart(at);
+            let mut told = vec![(at, 0)];
+            for (ticks, fields) in rows {
+                at = at.later(ticks >> (ticks % 18));
+                prop_assume!(at != told.last().expect("one").0);
+                changes.note(at, fields);
+                told.push((at, fields));
+            }
+            let k = told.len().saturating_sub(1 + behind);
+            let lacks = told[k + 1..].iter().fold(0, |mask, t| mask | t.1);
+            let changed = told[k + 1..].iter().filter(|t| t.1 != 0).count();
+            match changes.since(told[k].0) {
+                Some(mask) => prop_assert_eq!(mask, lacks),
+                None => {
+                    let long_ago = at.ticks_since(told[k].0) > i32::from(u16::MAX);
+                    prop_assert!(changed > 4 || long_ago, "{changed} changes are remembered");
+                }
+            }
+        }
     }
 }

@@ -469,7 +469,7 @@ impl Engine {
             }
         };
         self.links_opened += 1;
-        let heard = member.and_then(|h| self.members.get(h)).map_or(0, |m| m.heard_counter);
+        let heard = member.and_then(|h| self.members.get(h)).map_or(0, |m| m.rare().heard_counter);
         let mut link = Link::new(peer, addr, key, self.counter_floor, heard, self.links_opened, now);
         if let Some(h) = member {
             link.bind(h, self.members.at(h).zone);
@@ -483,7 +483,8 @@ impl Engine {
         let Some(link) = self.links.get_mut(l).and_then(Option::take) else { return };
         self.counter_floor = self.counter_floor.max(link.next_counter);
         if let Some(m) = link.member.and_then(|h| self.members.get_mut(h)) {
-            m.heard_counter = m.heard_counter.max(link.window.next());
+            let heard = &mut m.rare_mut().heard_counter;
+            *heard = (*heard).max(link.window.next());
         }
         self.adopt_orphans(now, l);
         self.children[l] = 0;

@@ -51,7 +51,7 @@ impl Engine {
             self.counters.dropped_stranger += 1;
             return None;
         };
-        if m.heard_counter > 0 && !ReplayWindow::starting_at(m.heard_counter).is_new(counter) {
+        if m.rare().heard_counter > 0 && !ReplayWindow::starting_at(m.rare().heard_counter).is_new(counter) {
             self.counters.dropped_replayed += 1;
             return None;
         }
@@ -159,8 +159,7 @@ impl Engine {
                 self.forgotten = Version::NONE;
                 for (_, m) in self.members.iter_mut() {
                     m.version = Version::NONE;
-                    m.down_at = Version::NONE;
-                    m.acquit();
+                    m.forgive();
                 }
                 self.links.iter_mut().flatten().for_each(super::Link::forget_known);
             }

@@ -203,7 +203,7 @@ impl Engine {
         if left || down {
             let m = self.members.at_mut(h);
             m.state = if left { MemberState::Left } else { MemberState::Down };
-            m.heal_at = now + c::HEAL_RETRY.0;
+            m.heal_at(now + c::HEAL_RETRY.0);
             self.member_event(h);
         } else {
             self.revive(now, h);
@@ -222,7 +222,7 @@ impl Engine {
             }
             let m = self.members.at_mut(h);
             m.zone = zone;
-            m.summary = None;
+            m.forget_summary();
         }
         let m = self.members.at(h);
         let (was_up, fingerprint) = (m.is_up(), m.fingerprint());

@@ -125,7 +125,7 @@ impl Engine {
             self.link(l).note_known(o, v);
             return None;
         }
-        if m.state == MemberState::Down && v.newer_than(m.down_at) && v.age(clock) < 3 * self.member_period(m) {
+        if m.state == MemberState::Down && v.newer_than(m.rare().down_at) && v.age(clock) < 3 * self.member_period(m) {
             self.revive(now, o);
         }
         let m = self.members.at_mut(o);

@@ -477,10 +477,10 @@ impl Engine {
     /// Takes what a member says of its whole zone.
     pub(super) fn take_summary(&mut self, o: Handle, version: Version, summary: ZoneSummary) {
         let m = self.members.at_mut(o);
-        if m.summary.as_ref().is_some_and(|s| !version.newer_than(s.0)) {
+        if m.rare().summary.as_ref().is_some_and(|s| !version.newer_than(s.0)) {
             return;
         }
-        m.summary = Some(Box::new((version, summary)));
+        m.rare_mut().summary = Some((version, summary));
         let zone = &mut self.zones.list[m.zone as usize];
         if zone.summary.is_none_or(|s| version.newer_than(s.0)) {
             zone.summary = Some((version, summary));
