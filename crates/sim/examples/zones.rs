@@ -108,6 +108,12 @@ fn main() {
     let [suspect, down, _] = world.told_since(peermon_model::Instant::ZERO);
     println!("told suspect {suspect}, down {down}");
     if std::env::var_os("COUNTERS").is_some() {
+        let ignorant = (0..inside).filter(|i| {
+            let node = world.hosts[*i].node.as_ref().expect("all run");
+            let known = node.snapshot(world.local(*i));
+            known.nodes.iter().filter(|n| n.record.zone == node.record().zone).count() < each
+        });
+        println!("{} nodes of whole zones do not know all of their own", ignorant.count());
         println!("each node, each second:");
         for (name, n) in counters(&world) {
             println!("{name}: {:.3}", (n - counted[name]) / world.hosts.len() as f64 / seconds);
