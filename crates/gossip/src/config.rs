@@ -188,6 +188,8 @@ pub(crate) mod constants {
     pub(crate) const GUESTS_MAX: usize = 32;
     /// Seconds of the byte rate that may be spent at once: joins and healed cuts come in bursts.
     pub(crate) const BURST: f64 = 32.0;
+    /// Seconds of the byte rate that what does not wait for it may overdraw it by.
+    pub(crate) const DEBT: f64 = 1.0;
     /// Seconds of the byte rate that records leave to rows: whoever tells many joiners the table must still be heard itself.
     pub(crate) const ROWS_RESERVE: f64 = 2.0;
     /// How long what was put off for the byte rate waits until it is tried again.

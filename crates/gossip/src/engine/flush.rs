@@ -50,7 +50,7 @@ impl Engine {
         }
         self.tell_claims_once(now, l);
         let link = self.link(l);
-        let urgent = !link.alarms.is_empty() || !link.prunes.is_empty() || link.is_marked(ME) || owes_ack;
+        let urgent = !(link.alarms.is_empty() && link.prunes.is_empty() && link.grafts.is_empty()) || link.is_marked(ME) || owes_ack;
         self.refill(now);
         let spent = self.tokens < 0.0 && self.link(l).has_work();
         if spent {
@@ -60,7 +60,7 @@ impl Engine {
                 return;
             }
         }
-        let saves = self.tokens < c::ROWS_RESERVE * self.config.rate_max;
+        let saves = self.saves_rate();
         if saves && !spent && !self.link(l).records.is_empty() {
             self.counters.dropped_rate += 1;
             self.link(l).flush_by(now + c::RATE_PAUSE);
@@ -87,7 +87,7 @@ impl Engine {
             d.body.clear();
             d.dict.clear();
             d.room = room;
-            // alarms, acknowledgements and prunes go in any case; the rest waits when the byte rate is spent
+            // alarms, acknowledgements, prunes and what is asked for go in any case; the rest waits when the byte rate is spent
             self.put_small(l, &mut d);
             if !spent {
                 self.put_claims(now, l, &mut d);
@@ -128,7 +128,12 @@ impl Engine {
         }
     }
 
-    fn refill(&mut self, now: Instant) {
+    /// Whether so little of the byte rate is left that records wait.
+    pub(super) fn saves_rate(&self) -> bool {
+        self.tokens < c::ROWS_RESERVE * self.config.rate_max
+    }
+
+    pub(super) fn refill(&mut self, now: Instant) {
         let dt = (now - self.tokens_at).as_secs_f64();
         self.tokens = (self.tokens + dt * self.config.rate_max).min(self.config.rate_max * c::BURST);
         self.tokens_at = now;

@@ -311,6 +311,7 @@ impl Engine {
         }
         let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
         let cookie = self.cookies.cookie(slot, &asker(from, who));
+        self.refill(now);
         let others = if self.is_busy() { self.some_members() } else { Vec::new() };
         let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, token, cookie, others };
         self.send_hello(Destination::Peer(from), key, &hello);
@@ -318,7 +319,7 @@ impl Engine {
 
     /// Whether joiners should rather ask somebody else.
     fn is_busy(&self) -> bool {
-        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX
+        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX || self.saves_rate()
     }
 
     /// Peers that are being told the whole table.

@@ -542,7 +542,8 @@ impl Engine {
 
     fn transmit(&mut self, to: Destination, payload: Vec<u8>) {
         let bytes = payload.len() + c::HEADERS;
-        self.tokens -= bytes as f64;
+        // what may not wait is no reason to hold everything else up for long
+        self.tokens = (self.tokens - bytes as f64).max(-c::DEBT * self.config.rate_max);
         self.counters.tx_datagrams += 1;
         self.counters.tx_bytes += bytes as u64;
         self.out.push_back(Transmit { to, payload });
