@@ -180,7 +180,6 @@ impl Cell {
     fn pace(&self, plan: &Plan) -> Pace {
         // as many looked-up rows whatever the size
         let observers = (20_000 / self.nodes.max(1)).clamp(3, 10);
-        // the mean over four moments may be an eighth of a period off: what is known when follows a sawtooth
         let crashes = if self.nodes <= 500 { 12 } else { 4 };
         let period = self.protocol.period;
         let pace = match self.protocol.key {

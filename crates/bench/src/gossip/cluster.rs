@@ -33,6 +33,10 @@ pub(crate) trait Cluster {
     fn start_cluster(&mut self, n: usize);
     fn now(&self) -> Instant;
     fn run_for(&mut self, d: Duration);
+    /// How far the nodes are in their period, if all have the same; else any moment is as good as another.
+    fn phase(&self, period: Duration) -> Duration {
+        Duration::from_nanos(self.now().as_nanos() % period.as_nanos() as u64)
+    }
     fn network(&mut self) -> &mut Network;
     /// Machines whose node runs, in order.
     fn running(&self) -> Vec<usize>;
@@ -73,6 +77,12 @@ impl Cluster for World {
 
     fn run_for(&mut self, d: Duration) {
         World::run_for(self, d);
+    }
+
+    fn phase(&self, period: Duration) -> Duration {
+        let i = World::running(self).next().expect("somebody runs");
+        let clock = self.hosts[i].node.as_ref().expect("it runs").engine().cluster_time(self.local(i));
+        Duration::from_micros(clock.0 % period.as_micros() as u64)
     }
 
     fn network(&mut self) -> &mut Network {

@@ -127,13 +127,12 @@ impl<C: Cluster> Story<C> {
 
     /// 10 % of the nodes crash at once, and come back; as often as the pace says.
     pub(crate) fn crash(&mut self, condition: &'static str) {
-        let (base, mut rounds) = (self.cluster.now(), Vec::new());
+        let (period, mut rounds) = (self.pace.period, Vec::new());
         for round in 0..self.pace.crashes {
-            // the same moment of a period, and a part of it more each time
-            let period = self.pace.period.as_nanos() as u64;
-            let since = (self.cluster.now() - base).as_nanos() as u64 % period;
-            let wanted = period * u64::from(round) / u64::from(self.pace.crashes);
-            self.cluster.run_for(Duration::from_nanos((wanted + period - since) % period));
+            // in the middle of each part of a period: what is known when follows a sawtooth, whose mean is that of such moments
+            let wanted = period * (2 * round + 1) / (2 * self.pace.crashes);
+            let since = self.cluster.phase(period);
+            self.cluster.run_for(if wanted >= since { wanted - since } else { wanted + period - since });
             rounds.push(self.crash_once());
         }
         let mean = |of: fn(&Crash) -> f64| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64;
