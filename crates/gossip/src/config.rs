@@ -170,6 +170,8 @@ pub(crate) mod constants {
     pub(crate) const RETIRE_AFTER: Duration = Duration::from_secs(5);
     /// Periods for which it still brings what is asked for elsewhere meanwhile: no row is missed while trees grow anew.
     pub(crate) const RETIRE_PERIODS: u32 = 2;
+    /// And for which it brings at most what does not come elsewhere: nobody else may know its origin yet.
+    pub(crate) const RETIRE_PERIODS_MOST: u32 = 20;
     /// Periods of silence after which an unwanted link's slot is freed.
     pub(crate) const IDLE_PERIODS: u32 = 4;
     /// First and last interval between two attempts to reach a seed.

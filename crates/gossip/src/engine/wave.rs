@@ -256,8 +256,8 @@ impl Engine {
         }
     }
 
-    /// Moves what still comes over a link to others: it is asked for there first, and told off here once it had time to come. The
-    /// link then falls idle by itself.
+    /// Moves what still comes over a link to others: it is asked for there, and told off here once it comes there; or after a while in
+    /// any case, since those others may be waiting for it from here. The link then falls idle by itself.
     fn retire(&mut self, now: Instant, l: usize) {
         let since = self.link(l).retiring;
         let begins = since == Instant::NEVER;
@@ -271,7 +271,9 @@ impl Engine {
         if others.is_empty() {
             return;
         }
-        let here: Vec<Handle> = self.members.iter().filter(|(h, m)| *h != ME && m.parent == l as u8).map(|(h, _)| h).collect();
+        let comes_here = |(h, m): &(Handle, &Member)| *h != ME && m.parent == l as u8 && m.is_up();
+        let here: Vec<Handle> = self.members.iter().filter(comes_here).map(|(h, _)| h).collect();
+        let is_over = !begins && (here.is_empty() || now - since >= c::RETIRE_PERIODS_MOST * self.period());
         for o in here {
             // whoever wants them from here would wait for them in vain, as this node would
             let apart: Vec<usize> = others.iter().copied().filter(|l| !self.link(*l).eager.get(o)).collect();
@@ -280,7 +282,7 @@ impl Engine {
             let version = self.members.at(o).version;
             self.link(to).grafts.push((o, version));
             self.link(to).flush_by(now + c::HOLD_URGENT);
-            if !begins {
+            if is_over {
                 self.link(l).prunes.push(o);
                 self.set_parent(o, to as u8);
             }
@@ -288,6 +290,9 @@ impl Engine {
         let link = self.link(l);
         if begins {
             link.retiring = now;
+            return;
+        }
+        if !is_over {
             return;
         }
         link.eager.clear(ME);

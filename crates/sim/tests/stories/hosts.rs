@@ -294,3 +294,19 @@ fn a_seed_on_which_all_start_at_once_is_heard() {
         assert_eq!(told_down(&world), 0);
     }
 }
+
+/// A seed with hardly any byte rate owed so much of it that it told nobody of the last who had joined, nor asked for their rows; and it
+/// told them off, though nothing of them came from anybody else. Then it called them down.
+#[test]
+fn a_seed_that_has_spent_its_rate_loses_nobody() {
+    for seed in 60..63 {
+        let mut world = World::new(seed);
+        let usual = std::mem::replace(&mut world.template.rate_max, 8e3);
+        world.start_cluster(1);
+        world.template.rate_max = usual;
+        world.mass_join(199, 0);
+        let took = world.run_until_all_know_all(s(40));
+        println!("all know all after {took:?}");
+        assert_eq!(told_down(&world), 0);
+    }
+}
