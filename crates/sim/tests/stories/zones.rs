@@ -264,7 +264,8 @@ fn who_is_no_longer_told_of_is_forgotten_everywhere() {
     let shown = (0..240).flat_map(|i| table(&world, i).nodes);
     let oldest = shown.map(|n| n.age.unwrap_or(s(3600))).max().expect("there are nodes");
     println!("rows up to {oldest:?} old, {per_second:.3} asked for by a node and second");
-    assert!(oldest < s(2) && per_second < 0.1);
+    // those who have just ceased to be told of are asked for a few times; with the fault it was 148
+    assert!(oldest < s(2) && per_second < 1.0);
 }
 
 #[test]
