@@ -182,10 +182,11 @@ impl Cell {
         let observers = (20_000 / self.nodes.max(1)).clamp(3, 10);
         let crashes = if self.nodes <= 500 { 12 } else { 4 };
         let period = self.protocol.period;
+        // trees are learned anew 3, 12 and 39 periods after the start, and clocks agree long before; with 10,000 nodes a period
+        // takes minutes
+        let warm = if self.nodes <= 5_000 { 45 } else { 15 };
         let pace = match self.protocol.key {
-            // trees are learned anew 3, 12 and 39 periods after the start, and clocks agree long before; of 10,000 nodes a period
-            // takes minutes
-            "wave" => Pace { period, warm: if self.nodes <= 5_000 { 45 } else { 15 }, settle: 8, window: 12, patience: 20, crashes, observers },
+            "wave" => Pace { period, warm, settle: 8, window: 12, patience: 20, crashes, observers },
             // rows are up to 8 periods old, and nobody is down before 10; what is each node's own phase needs no spreading
             _ => Pace { period, warm: 20, settle: 12, window: 12, patience: 40, crashes: 1, observers },
         };

@@ -7,7 +7,8 @@ fn words(line: &str) -> impl Iterator<Item = String> {
 
 #[test]
 fn options_are_read_and_wrong_ones_named() {
-    let options = parse(words("--nodes 50,2200 --only wave,push --runs full-rows --seed 7 --jobs 3 --watch 60 --loss 5 --out x")).unwrap();
+    let options =
+        parse(words("--nodes 50,2200 --only wave,push --runs full-rows --seed 7 --jobs 3 --watch 60 --loss 5 --out x")).unwrap();
     assert_eq!((options.runs, options.loss_max), (vec![Run::FullRows], 0.05));
     assert_eq!((options.nodes, options.only, options.seed), (vec![50, 2200], vec![WAVE, PUSH], 7));
     for (line, named) in [

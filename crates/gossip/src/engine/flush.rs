@@ -50,7 +50,8 @@ impl Engine {
         }
         self.tell_claims_once(now, l);
         let link = self.link(l);
-        let urgent = !(link.alarms.is_empty() && link.prunes.is_empty() && link.grafts.is_empty()) || link.is_marked(ME) || owes_ack;
+        let urgent =
+            !(link.alarms.is_empty() && link.prunes.is_empty() && link.grafts.is_empty()) || link.is_marked(ME) || owes_ack;
         self.refill(now);
         let spent = self.tokens < 0.0 && self.link(l).has_work();
         if spent {
