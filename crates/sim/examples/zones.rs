@@ -136,7 +136,7 @@ fn main() {
 /// All nodes' counters added up.
 fn counters(world: &World) -> std::collections::BTreeMap<&'static str, f64> {
     let mut sum = std::collections::BTreeMap::new();
-    for (name, value) in world.hosts.iter().filter_map(|h| h.node.as_ref()).flat_map(|n| n.counters()) {
+    for (name, value) in world.hosts.iter().filter_map(|h| h.node.as_ref()).flat_map(peermon_node::Node::counters) {
         *sum.entry(name).or_default() += value as f64;
     }
     sum
