@@ -46,9 +46,13 @@ pub(crate) struct Zone {
     waves: u32,
 }
 
-/// For so many waves at least the rows of a zone are counted, and a share of a doubling that is lost to bad luck.
+/// For so many waves at least the rows of a zone are counted, and rather too many waves are reckoned than too few: where the zones in between
+/// pass now every wave and now every other, everybody would ask everybody for rows that nobody has.
 const COUNTED: u32 = 4;
-const ROUNDED: f64 = 0.2;
+const ROUNDED: f64 = 0.85;
+/// Shares of what other zones' rows may take, above which half as many pass and below which twice as many must stay to pass.
+const THIN: f64 = 1.1;
+const THICKEN: f64 = 0.9;
 
 /// All zones, this node's first.
 #[derive(Debug)]
@@ -99,7 +103,6 @@ impl Zone {
     fn reckon(&mut self, now: Instant, period: Duration, heard: usize) {
         let past = (now - self.rows_since).as_secs_f64() / period.as_secs_f64();
         let waves = past * heard as f64 / f64::from(self.rows);
-        // some are lost, and some asked for out of their turn
         self.waves = 1 << ((waves.max(1.0).log2() + ROUNDED).floor() as u32).min(c::THIN_MAX.ilog2());
         (self.rows, self.rows_since) = (0, now);
     }
@@ -227,6 +230,18 @@ impl Zones {
             }
         }
         found
+    }
+}
+
+/// Of how many waves one passes into other zones, if all of them would take so many bytes a second of so many: what was decided before holds as
+/// long as it nearly fits.
+fn thinned(before: Option<u32>, bytes: f64, most: f64) -> u32 {
+    let fits = |thin: u32, share: f64| bytes / f64::from(thin) <= share * most;
+    match before {
+        None => (0..=c::THIN_MAX.ilog2()).map(|k| 1 << k).find(|thin| fits(*thin, 1.0)).unwrap_or(c::THIN_MAX),
+        Some(thin) if !fits(thin, THIN) => (thin * 2).min(c::THIN_MAX),
+        Some(thin) if thin > 1 && fits(thin / 2, THICKEN) => thin / 2,
+        Some(thin) => thin,
     }
 }
 
@@ -411,17 +426,9 @@ impl Engine {
             return;
         };
         let period = self.period().as_secs_f64();
-        let bytes = |thin: u32| self.zones.remote() as f64 * c::ROW_BYTES / (period * f64::from(thin));
-        let (thin, half) = (self.zones.thin, budget / 2.0);
-        self.zones.thin = if !self.zones.thin_decided {
-            (0..=c::THIN_MAX.ilog2()).map(|k| 1 << k).find(|t| bytes(*t) <= half).unwrap_or(c::THIN_MAX)
-        } else if bytes(thin) > 1.1 * half {
-            (thin * 2).min(c::THIN_MAX)
-        } else if thin > 1 && bytes(thin / 2) < 0.8 * half {
-            thin / 2
-        } else {
-            thin
-        };
+        let unthinned = self.zones.remote() as f64 * c::ROW_BYTES / period;
+        let before = self.zones.thin_decided.then_some(self.zones.thin);
+        self.zones.thin = thinned(before, unthinned, budget / 2.0);
         self.zones.thin_decided = true;
     }
 
@@ -555,5 +562,38 @@ impl Engine {
             .collect();
         entries.sort_by(|a, b| (!a.own, &a.name).cmp(&(!b.own, &b.name)));
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_holds_as_long_as_it_nearly_fits() {
+        for (before, bytes, thin) in [
+            (None, 90.0, 1),
+            (None, 101.0, 2),
+            (None, 1e9, c::THIN_MAX),
+            (Some(1), 105.0, 1),
+            (Some(1), 111.0, 2),
+            (Some(2), 95.0, 2),
+            (Some(2), 89.0, 1),
+            (Some(c::THIN_MAX), 1e9, c::THIN_MAX),
+        ] {
+            assert_eq!(thinned(before, bytes, 100.0), thin, "{before:?}, {bytes} bytes of 100");
+        }
+    }
+
+    #[test]
+    fn rows_that_only_some_relays_pass_are_not_waited_for_each_wave() {
+        let period = Duration::from_secs(1);
+        // of 100 members in 8 waves so many rows came, the last time with losses that were made good by asking
+        for (rows, waves) in [(800, 1), (600, 2), (400, 2), (290, 4), (200, 4), (780, 1)] {
+            let mut zone = Zone::new(ZoneName::default(), Instant::ZERO);
+            zone.rows = rows;
+            zone.reckon(Instant::ZERO + 8 * period, period, 100);
+            assert_eq!(zone.waves, waves, "{rows} rows");
+        }
     }
 }

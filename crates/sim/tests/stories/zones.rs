@@ -300,7 +300,7 @@ fn a_seed_that_other_zones_are_not_told_of_is_not_joined_again_and_again() {
 }
 
 #[test]
-fn rows_across_are_thinned_to_the_budget() {
+fn zones_stay_within_the_budget() {
     let mut world = World::new(7);
     world.template.budget = 2_000;
     world.workload = Workload::Wandering;
