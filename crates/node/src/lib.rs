@@ -145,6 +145,7 @@ pub struct Node {
     engine: Engine,
     custom: Vec<CustomVital>,
     health: health::Health,
+    speaker: zone::Speaker,
 }
 
 impl Node {
@@ -188,7 +189,7 @@ impl Node {
         };
         let health = health::Health::new(now, record.id, first(config.notices, limits::NOTICES_MAX));
         let engine = Engine::new(gossip, identity.key, keyring, record, row::bands(), seed, now);
-        Node { engine, custom, health }
+        Node { engine, custom, health, speaker: zone::Speaker::default() }
     }
 
     /// Shares records with other nodes of this process: the simulator's.
@@ -210,7 +211,7 @@ impl Node {
 
     /// Publishes a row made elsewhere: by the simulator's machines.
     pub fn handle_row(&mut self, now: Instant, row: &Vitals) {
-        zone::speak(&mut self.engine, now);
+        self.speaker.speak(&mut self.engine, now);
         self.engine.publish(now, row);
     }
 

@@ -2,34 +2,68 @@
 
 use peermon_gossip::Engine;
 use peermon_model::{Instant, MemberState, NodeEntry, NodeId, ZoneSummary};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-/// Nodes of each zone, besides its relays, that the others know in a cluster too large to tell of all.
+/// Nodes of each zone, besides its relays, that the others know in a cluster too large to tell of all; and of those, nodes chosen for their
+/// GPUs, if there are any.
 const BEST: usize = 16;
-/// One told of stays so until it is no longer among so many: telling of another one costs a record.
-const LOYALTY: usize = 32;
+const BEST_GPU: usize = 4;
+/// How often they are chosen: telling of another one costs every node of the cluster a record, and of each zone the rows of all it tells of.
+const CHOOSE_EVERY: Duration = Duration::from_secs(10);
+/// What the newest look counts for in what a node is worth: it is not what it does in one second.
+const NEWEST: f64 = 1.0 / 3.0;
+/// Who is told of stays so until it is worth less than half of what the last of the best is, in steps.
+const LOYALTY: i32 = 2;
 
-/// With its next row, a node that passes rows into other zones says what those need to know.
-pub(crate) fn speak(engine: &mut Engine, now: Instant) {
-    let partial = engine.is_relay() && engine.is_partial();
-    if !partial && !engine.wants_summary() {
-        if engine.exports().is_some() {
-            engine.set_exports(now, None);
+/// What a node has to offer: idle processors, each weighed by the share of memory that is free, and GPUs.
+#[derive(Clone, Copy, Debug)]
+struct Worth {
+    processors: f64,
+    gpus: f64,
+}
+
+/// What a node that passes rows into other zones has to remember for it.
+#[derive(Debug, Default)]
+pub(crate) struct Speaker {
+    worth: BTreeMap<NodeId, Worth>,
+    chosen: Option<Instant>,
+}
+
+impl Speaker {
+    /// With its next row, such a node says what the others need to know.
+    pub(crate) fn speak(&mut self, engine: &mut Engine, now: Instant) {
+        let partial = engine.is_relay() && engine.is_partial();
+        if !partial {
+            *self = Speaker::default();
+            if engine.exports().is_some() {
+                engine.set_exports(now, None);
+            }
         }
-        return;
+        let chooses = partial && self.chosen.is_none_or(|at| now - at >= CHOOSE_EVERY);
+        if !chooses && !engine.wants_summary() {
+            return;
+        }
+        let table = engine.snapshot(now);
+        let zone = engine.record().zone.clone();
+        let ours: Vec<&NodeEntry> = table.nodes.iter().filter(|n| n.record.zone == zone && !n.record.listen_only).collect();
+        if engine.wants_summary() {
+            engine.set_summary(summary(&ours));
+        }
+        if chooses {
+            self.chosen = Some(now);
+            let up = ours.iter().filter(|n| is_up(n)).map(|n| (n.record.id, worth(n)));
+            self.worth = up.map(|(id, new)| (id, self.worth.get(&id).map_or(new, |old| old.moved(new)))).collect();
+            let told = engine.exports().into_iter().flatten().collect();
+            engine.set_exports(now, Some(&best(&self.worth, &told)));
+        }
     }
-    let table = engine.snapshot(now);
-    let zone = engine.record().zone.clone();
-    let ours: Vec<&NodeEntry> = table.nodes.iter().filter(|n| n.record.zone == zone && !n.record.listen_only).collect();
-    if engine.wants_summary() {
-        engine.set_summary(summary(&ours));
-    }
-    if partial {
-        let told: BTreeSet<NodeId> = engine.exports().into_iter().flatten().collect();
-        let best = best(&ours, &told);
-        engine.set_exports(now, Some(&best));
-    } else if engine.exports().is_some() {
-        engine.set_exports(now, None);
+}
+
+impl Worth {
+    fn moved(self, new: Worth) -> Worth {
+        let moved = |old: f64, new: f64| old + (new - old) * NEWEST;
+        Worth { processors: moved(self.processors, new.processors), gpus: moved(self.gpus, new.gpus) }
     }
 }
 
@@ -60,25 +94,78 @@ fn summary(nodes: &[&NodeEntry]) -> ZoneSummary {
     }
 }
 
-/// The nodes with the most idle processors, each weighed by the share of its memory that is free.
-fn best(nodes: &[&NodeEntry], told: &BTreeSet<NodeId>) -> Vec<NodeId> {
-    let score = |n: &NodeEntry| {
-        let idle = (1.0 - vital(n, "cpu.busy").unwrap_or(1.0)) * fact(n, "cpu.threads").max(1.0);
-        let total = fact(n, "mem.total");
-        let free = vital(n, "mem.available").map_or(0.0, |a| if total > 0.0 { (a / total).min(1.0) } else { 0.0 });
-        idle * (0.25 + 0.75 * free) * vital(n, "health").unwrap_or(1.0)
-    };
-    let mut ranked: Vec<(f64, NodeId)> = nodes.iter().filter(|n| is_up(n)).map(|n| (score(n), n.record.id)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let loyal = ranked.iter().take(LOYALTY).filter(|(_, id)| told.contains(id));
-    let mut chosen: Vec<NodeId> = loyal.map(|r| r.1).take(BEST).collect();
-    for (_, id) in &ranked {
-        if chosen.len() >= BEST {
-            break;
-        }
-        if !chosen.contains(id) {
-            chosen.push(*id);
-        }
-    }
+fn worth(n: &NodeEntry) -> Worth {
+    let idle = (1.0 - vital(n, "cpu.busy").unwrap_or(1.0)) * fact(n, "cpu.threads").max(1.0);
+    let total = fact(n, "mem.total");
+    let free = vital(n, "mem.available").map_or(0.0, |a| if total > 0.0 { (a / total).min(1.0) } else { 0.0 });
+    let health = vital(n, "health").unwrap_or(1.0);
+    // the busiest of several GPUs says little of the others, memory in use more
+    let gpu = (1.0 - vital(n, "gpu.busy").unwrap_or(0.0) / 2.0) * (1.0 - vital(n, "gpu.mem.used").unwrap_or(0.0));
+    Worth { processors: idle * (0.25 + 0.75 * free) * health, gpus: fact(n, "gpu.count") * gpu * health }
+}
+
+/// Whom to tell of.
+fn best(worth: &BTreeMap<NodeId, Worth>, told: &BTreeSet<NodeId>) -> Vec<NodeId> {
+    let with_gpus: Vec<(NodeId, f64)> = worth.iter().map(|(id, w)| (*id, w.gpus)).filter(|w| w.1 > 0.0).collect();
+    let mut chosen = first(with_gpus, told, BEST_GPU);
+    let others: Vec<(NodeId, f64)> = worth.iter().filter(|w| !chosen.contains(w.0)).map(|(id, w)| (*id, w.processors)).collect();
+    chosen.extend(first(others, told, BEST - chosen.len()));
     chosen
+}
+
+/// The best of them, but rather who is told of already. Worth counts in steps of the square root of two, and of those on one step the lowest ids are
+/// first: thus a zone's relays, each of which chooses alone, come to nearly the same.
+fn first(nodes: Vec<(NodeId, f64)>, told: &BTreeSet<NodeId>, most: usize) -> Vec<NodeId> {
+    let step = |worth: f64| (worth.max(1e-9).log2() * 2.0).floor() as i32;
+    let mut ranked: Vec<(i32, NodeId)> = nodes.into_iter().map(|(id, worth)| (-step(worth), id)).collect();
+    ranked.sort_unstable();
+    let last = ranked.get(most.saturating_sub(1)).map_or(i32::MAX, |r| r.0.saturating_add(LOYALTY));
+    let (stay, others): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(step, id)| *step <= last && told.contains(id));
+    stay.into_iter().chain(others).map(|r| r.1).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(i: u8) -> NodeId {
+        NodeId([i; 32])
+    }
+
+    fn zone(processors: impl Fn(u8) -> f64, gpus: impl Fn(u8) -> f64) -> BTreeMap<NodeId, Worth> {
+        (0..100).map(|i| (id(i), Worth { processors: processors(i), gpus: gpus(i) })).collect()
+    }
+
+    #[test]
+    fn who_is_about_as_good_changes_nothing() {
+        let first = best(&zone(|i| 8.0 - f64::from(i % 7) * 0.05, |_| 0.0), &BTreeSet::new());
+        assert_eq!(first.len(), BEST);
+        let told: BTreeSet<NodeId> = first.iter().copied().collect();
+        let later = best(&zone(|i| 8.0 - f64::from((i + 3) % 5) * 0.4, |_| 0.0), &told);
+        assert_eq!(later.into_iter().collect::<BTreeSet<_>>(), told);
+    }
+
+    #[test]
+    fn who_has_become_busy_goes_and_the_others_stay() {
+        let told: BTreeSet<NodeId> = best(&zone(|_| 8.0, |_| 0.0), &BTreeSet::new()).into_iter().collect();
+        let busy = *told.first().expect("somebody");
+        let later: BTreeSet<NodeId> =
+            best(&zone(|i| if id(i) == busy { 2.0 } else { 8.0 }, |_| 0.0), &told).into_iter().collect();
+        assert_eq!(later.len(), BEST);
+        assert_eq!(told.difference(&later).collect::<Vec<_>>(), [&busy]);
+    }
+
+    #[test]
+    fn nodes_with_gpus_are_told_of_though_others_have_more_processors() {
+        let chosen = best(&zone(|i| f64::from(i), |i| if i < 3 { 2.0 } else { 0.0 }), &BTreeSet::new());
+        assert_eq!(chosen.len(), BEST);
+        assert!((0..3).all(|i| chosen.contains(&id(i))) && chosen.contains(&id(99)));
+    }
+
+    #[test]
+    fn what_a_node_does_for_a_moment_counts_for_little() {
+        let (idle, busy) = (Worth { processors: 8.0, gpus: 0.0 }, Worth { processors: 0.0, gpus: 0.0 });
+        let moved = idle.moved(busy);
+        assert!(moved.processors > 5.0 && moved.moved(busy).moved(busy).moved(busy).processors < 2.0);
+    }
 }

@@ -97,11 +97,8 @@ impl Engine {
             }
             return;
         }
-        // a stranger's question is answered by a handshake, not by this
-        let Some(h) = self.members.tagged(touch.tag).iter().copied().find(|h| *h != super::members::ME) else {
-            self.counters.dropped_stranger += 1;
-            return;
-        };
+        // Who holds the cluster's key may be of another zone that does not tell of it: to itself this node is as good as any.
+        let known = self.members.tagged(touch.tag).iter().copied().find(|h| *h != super::members::ME);
         if now - self.touches.answered.0 >= Duration::from_secs(1) {
             self.touches.answered = (now, 0);
         }
@@ -110,9 +107,11 @@ impl Engine {
             self.counters.dropped_hello_rate += 1;
             return;
         }
-        let m = self.members.at(h);
-        let (id, sees) = (m.record().id, m.seen_viable);
-        self.events.push_back(Event::Probed { id, at: now, sees_me: touch.sees });
+        let sees = known.and_then(|h| {
+            let m = self.members.at(h);
+            self.events.push_back(Event::Probed { id: m.record().id, at: now, sees_me: touch.sees });
+            m.seen_viable
+        });
         self.send_touch(from, key, Kind::Answer, Touch { tag: super::members::tag(&self.me.salt), token: touch.token, sees });
     }
 }
