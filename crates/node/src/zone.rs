@@ -27,7 +27,9 @@ struct Worth {
 #[derive(Debug, Default)]
 pub(crate) struct Speaker {
     worth: BTreeMap<NodeId, Worth>,
-    chosen: Option<Instant>,
+    /// The turn at which it chose last, and how often it has chosen.
+    turn: Option<u64>,
+    times: u32,
 }
 
 impl Speaker {
@@ -40,7 +42,9 @@ impl Speaker {
                 engine.set_exports(now, None);
             }
         }
-        let chooses = partial && self.chosen.is_none_or(|at| now - at >= CHOOSE_EVERY);
+        // all relays at the same moments, when all have the same rows: so they come to the same, though each chooses alone
+        let turn = engine.cluster_time(now).0 / CHOOSE_EVERY.as_micros() as u64;
+        let chooses = partial && self.turn != Some(turn);
         if !chooses && !engine.wants_summary() {
             return;
         }
@@ -51,10 +55,16 @@ impl Speaker {
             engine.set_summary(summary(&ours));
         }
         if chooses {
-            self.chosen = Some(now);
+            self.turn = Some(turn);
+            self.times = self.times.saturating_add(1);
+            // the first choice is one for the time until the others choose as well
+            let first = self.times <= 2;
+            if first {
+                self.worth.clear();
+            }
             let up = ours.iter().filter(|n| is_up(n)).map(|n| (n.record.id, worth(n)));
             self.worth = up.map(|(id, new)| (id, self.worth.get(&id).map_or(new, |old| old.moved(new)))).collect();
-            let told = engine.exports().into_iter().flatten().collect();
+            let told = engine.exports().into_iter().flatten().filter(|_| !first).collect();
             engine.set_exports(now, Some(&best(&self.worth, &told)));
         }
     }
@@ -114,7 +124,7 @@ fn best(worth: &BTreeMap<NodeId, Worth>, told: &BTreeSet<NodeId>) -> Vec<NodeId>
 }
 
 /// The best of them, but rather who is told of already. Worth counts in steps of the square root of two, and of those on one step the lowest ids are
-/// first: thus a zone's relays, each of which chooses alone, come to nearly the same.
+/// first.
 fn first(nodes: Vec<(NodeId, f64)>, told: &BTreeSet<NodeId>, most: usize) -> Vec<NodeId> {
     let step = |worth: f64| (worth.max(1e-9).log2() * 2.0).floor() as i32;
     let mut ranked: Vec<(i32, NodeId)> = nodes.into_iter().map(|(id, worth)| (-step(worth), id)).collect();

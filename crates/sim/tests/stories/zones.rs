@@ -264,8 +264,8 @@ fn who_is_no_longer_told_of_is_forgotten_everywhere() {
     let shown = (0..240).flat_map(|i| table(&world, i).nodes);
     let oldest = shown.map(|n| n.age.unwrap_or(s(3600))).max().expect("there are nodes");
     println!("rows up to {oldest:?} old, {per_second:.3} asked for by a node and second");
-    // those who have just ceased to be told of are asked for until they are forgotten; with the fault it was 148, and no row was too old
-    assert!(oldest < s(12) && per_second < 10.0);
+    // those who have just ceased to be told of are asked for until they are forgotten; with the fault it was 148 a second
+    assert!(oldest < s(12) && per_second < 2.0);
 }
 
 /// The loads of sixty machines change all the time, and of who is told of nobody probes one that does not know the other.
@@ -300,7 +300,7 @@ fn zones_that_tell_of_their_best_tell_of_the_same_for_long_and_those_answer() {
         "a node and second: {asked:.2} rows asked for, {probed:.2} probes; {avoided} avoided; each knows {known} others, {:.2} s old in the mean",
         across.mean()
     );
-    assert!(asked < 10.0 && probed < 1.1 && avoided == 0 && known < 80 && across.mean() < 0.8);
+    assert!(asked < 3.0 && probed < 1.1 && avoided == 0 && known < 80 && across.mean() < 0.8);
 }
 
 #[test]
