@@ -173,7 +173,7 @@ mod tests {
             ("peermon-surprise", "peermon-model", false, "has no layer"),
         ];
         for (user, used, dev, complaint) in CASES {
-            let dependencies = vec![Dependency { name: (*used).into(), dev: *dev }];
+            let dependencies = vec![Dependency { name: (*used).into(), dev: *dev, optional: false }];
             let found = edges(&[Package { name: (*user).into(), dependencies, ..Package::default() }]).join("\n");
             assert_eq!(complaint.is_empty(), found.is_empty(), "{user} -> {used}: {found}");
             assert!(found.contains(complaint), "{user} -> {used}: {found}");

@@ -1,7 +1,8 @@
-//! Checks of the repository itself, run by `make test`: `cargo xtask layers`, `licences`, `words`, or `all`.
+//! Checks of the repository itself, run by `make test`: `cargo xtask layers`, `licences`, `words`, `anchors`, or `all`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people and CI logs")]
 
+mod anchors;
 mod layers;
 mod licences;
 mod metadata;
@@ -15,6 +16,7 @@ type Check = (&'static str, &'static str, fn() -> anyhow::Result<Findings>);
 const CHECKS: &[Check] = &[
     ("layers", "crates depend downwards only, and pure crates stay pure", layers::check),
     ("licences", "every crate in the lock file has a licence we may ship under", licences::check),
+    ("anchors", "the lock file of bench/anchors knows what our crates need", anchors::check),
     ("words", "no machine's paths, no stubs, no download addresses", words::check),
 ];
 

@@ -22,6 +22,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// In `[dev-dependencies]`.
     pub(crate) dev: bool,
+    /// Only built with a feature that asks for it.
+    pub(crate) optional: bool,
 }
 
 /// The repository's root.
@@ -62,7 +64,9 @@ fn parse(all: &Value) -> Result<Vec<Package>> {
             foreign: !p["source"].is_null(),
             dependencies: dependencies
                 .iter()
-                .filter_map(|d| Some(Dependency { name: text(d, "name")?, dev: d["kind"] == "dev" }))
+                .filter_map(|d| {
+                    Some(Dependency { name: text(d, "name")?, dev: d["kind"] == "dev", optional: d["optional"] == true })
+                })
                 .collect(),
         });
     }
