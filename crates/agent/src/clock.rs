@@ -20,6 +20,11 @@ pub(crate) fn process_time() -> Duration {
     Duration::from_nanos(nanos(clock_gettime(ClockId::ProcessCPUTime)))
 }
 
+/// Processor time this thread has used.
+pub(crate) fn thread_time() -> Duration {
+    Duration::from_nanos(nanos(clock_gettime(ClockId::ThreadCPUTime)))
+}
+
 fn nanos(t: Timespec) -> u64 {
     // Both parts are never negative on these clocks.
     (t.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(t.tv_nsec as u64)
