@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn nodes_with_gpus_are_told_of_though_others_have_more_processors() {
-        let chosen = best(&zone(|i| f64::from(i), |i| if i < 3 { 2.0 } else { 0.0 }), &BTreeSet::new());
+        let chosen = best(&zone(f64::from, |i| if i < 3 { 2.0 } else { 0.0 }), &BTreeSet::new());
         assert_eq!(chosen.len(), BEST);
         assert!((0..3).all(|i| chosen.contains(&id(i))) && chosen.contains(&id(99)));
     }
