@@ -87,8 +87,11 @@ pub(crate) mod constants {
     pub(crate) const HOLD: Duration = Duration::from_millis(8);
     /// The same while clocks do not agree and rows come at any time.
     pub(crate) const HOLD_UNLOCKED: Duration = Duration::from_millis(64);
-    /// The same for alarms.
-    pub(crate) const HOLD_ALARM: Duration = Duration::from_millis(3);
+    /// The same for alarms, for records on their way to everybody, and for claims: at least so long, and at most so much longer. Drawn
+    /// for each link, so that of two nodes that could tell each other the same one is mostly first.
+    pub(crate) const HOLD_ALARM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(4));
+    pub(crate) const HOLD_RECORD: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(6));
+    pub(crate) const HOLD_CLAIM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(7));
     /// The same for answers to grafts, and refutations.
     pub(crate) const HOLD_URGENT: Duration = Duration::from_millis(2);
     /// The same for prunes that nothing else carries.
@@ -122,9 +125,6 @@ pub(crate) mod constants {
     /// Periods after its last row for which a neighbour that was never heard over its link is not accused; and after it came up
     /// if no row of it came by anybody, since then its own table may still be on its way to it, and until then it answers nobody.
     pub(crate) const NEWCOMER: (u32, u32) = (1, 6);
-    /// How long a claim waits for company: at least so long, and at most so much longer. Drawn for each link, so that of two nodes
-    /// that could tell each other the same one is mostly first.
-    pub(crate) const HOLD_CLAIM: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(7));
     /// Claims that a node may make, renew or cancel at once, and a second: each is told to every node, some 100 bytes in all there.
     pub(crate) const CLAIM_BURST: f64 = 256.0;
     pub(crate) const CLAIMS_PER_SECOND: f64 = 16.0;
@@ -185,6 +185,8 @@ pub(crate) mod constants {
     /// Joiners served with the whole table at once; further ones are sent to other members, and from twice as many on they
     /// must ask again.
     pub(crate) const SYNCS_MAX: usize = 8;
+    /// What a record takes, about.
+    pub(crate) const RECORD_BYTES: f64 = 200.0;
     /// Links with peers that the rings do not want, from which on joiners are sent to other members: each of them is told
     /// every record that comes meanwhile.
     pub(crate) const GUESTS_MAX: usize = 32;

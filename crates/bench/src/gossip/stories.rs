@@ -178,7 +178,7 @@ impl<C: Cluster> Story<C> {
         self.wait(self.pace.patience, C::all_know_all);
         self.run(self.pace.settle);
         // the worst moment, not the mean of moments
-        let age_p99 = looks.iter().map(|l| Ages::of(l.iter().flatten().copied().collect()).quantile(0.99)).fold(0.0, f64::max);
+        let age_p99 = looks.iter().map(|l| Ages::of(l.iter().flatten().copied()).quantile(0.99)).fold(0.0, f64::max);
         let age_max = looks.iter().flatten().flatten().max().map_or(0.0, Duration::as_secs_f64);
         Crash { suspect: suspect.everywhere(), dead: dead.everywhere(), age_p99, age_max, sent, wrong }
     }
@@ -374,9 +374,9 @@ impl<C: Cluster> Story<C> {
 
     fn put_ages(&mut self, condition: &'static str, looks: &[Vec<Option<Duration>>]) {
         let all: usize = looks.iter().map(Vec::len).sum();
-        let held: Vec<Duration> = looks.iter().flatten().flatten().copied().collect();
-        let missing = (all - held.len()) as f64 / all.max(1) as f64;
-        let ages = Ages::of(held);
+        let held = || looks.iter().flatten().flatten().copied();
+        let missing = (all - held().count()) as f64 / all.max(1) as f64;
+        let ages = Ages::of(held());
         self.put(condition, "age_mean", ages.mean());
         self.put(condition, "age_p99", ages.quantile(0.99));
         self.put(condition, "age_max", ages.max());

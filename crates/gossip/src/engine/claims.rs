@@ -246,7 +246,7 @@ impl Engine {
         for l in self.link_indices() {
             let Some(link) = &self.links[l] else { continue };
             let (carries, passes) = (link.carries_claims(), self.passes_claim(link, &claim));
-            let hold = c::HOLD_CLAIM.0 + c::HOLD_CLAIM.1.mul_f64(self.rng.below(256) as f64 / 256.0);
+            let hold = self.drawn(c::HOLD_CLAIM);
             let link = self.link(l);
             if Some(l) == from {
                 link.claims.remove(&key);

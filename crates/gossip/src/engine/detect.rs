@@ -2,6 +2,7 @@
 
 use super::members::{Handle, ME};
 use super::zones::{HERE, ZoneIndex};
+use super::link::Link;
 use super::{Engine, Version, c};
 use crate::wire::packet::{Alarm, Kind};
 use peermon_model::{Instant, MemberState};
@@ -119,18 +120,14 @@ impl Engine {
         if alarm.phase == 3 || zone != HERE {
             return self.alarm_there(now, from, alarm, o);
         }
+        if let Some(from) = from {
+            // it knows
+            self.link(from).alarms.retain(|a| (a.nid, a.phase, a.by) != (alarm.nid, alarm.phase, alarm.by));
+        }
         let Some(accusers) = self.members.at_mut(o).accuse(&alarm) else { return };
         // enough accusers are enough: more are not passed on
-        if accusers <= c::QUORUM + 1 {
-            for (i, link) in self.links.iter_mut().enumerate() {
-                if let Some(link) = link
-                    && Some(i) != from
-                    && !link.is_border()
-                {
-                    link.alarms.push(alarm);
-                    link.flush_by(now + c::HOLD_ALARM);
-                }
-            }
+        if accusers <= c::QUORUM {
+            self.tell_alarm(now, from, alarm, |link| !link.is_border());
         }
         // everybody has two neighbours at least, if there are so many
         let monitors = self.overlay.len().saturating_sub(1);
@@ -158,13 +155,17 @@ impl Engine {
     }
 
     fn pass_alarm(&mut self, now: Instant, from: Option<usize>, alarm: Alarm, zone: ZoneIndex) {
-        for (i, link) in self.links.iter_mut().enumerate() {
-            if let Some(link) = link
-                && Some(i) != from
-                && (link.zone != zone || zone != HERE && !link.is_border())
-            {
+        self.tell_alarm(now, from, alarm, |link| link.zone != zone || zone != HERE && !link.is_border());
+    }
+
+    /// Over all links to such peers, but not back where it came from.
+    fn tell_alarm(&mut self, now: Instant, from: Option<usize>, alarm: Alarm, to: impl Fn(&Link) -> bool) {
+        for i in self.link_indices() {
+            let hold = self.drawn(c::HOLD_ALARM);
+            let link = self.link(i);
+            if Some(i) != from && to(link) {
                 link.alarms.push(alarm);
-                link.flush_by(now + c::HOLD_ALARM);
+                link.flush_by(now + hold);
             }
         }
     }

@@ -169,12 +169,13 @@ impl Engine {
             // a zone that tells of some of its nodes only may not tell of this one
             let untold = || self.is_partial() && zone.is_some_and(|z| self.zones.is_heard(z));
             let met = there.is_some() || untold();
-            // a table that comes is waited for, but the peer may have given this node up before any of it came
+            // a table that comes is waited for, but the peer may have given this node up before any of it came, or have no bytes left to
+            // tell it: it names others then
             let linked = self
                 .links
                 .iter()
                 .flatten()
-                .any(|l| l.addr == addr && l.ever_heard && (self.members.len() > 1 || now - l.last_heard < c::TABLE_PAUSE));
+                .any(|l| l.addr == addr && l.ever_heard && (self.members.len() > 1 || now - l.opened < c::TABLE_PAUSE));
             let wait = self.contacts.seeds[i].wait;
             // those who started at once must not all ask at once again
             let pause = match () {
@@ -319,7 +320,14 @@ impl Engine {
 
     /// Whether joiners should rather ask somebody else.
     fn is_busy(&self) -> bool {
-        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX || self.saves_rate()
+        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX || self.saves_rate() || !self.affords_table()
+    }
+
+    /// Whether one more table can be told, with those that are being told, before the byte rate is spent. Whoever is half told would
+    /// wait for the rest, and others for its record.
+    fn affords_table(&self) -> bool {
+        let tables = (self.serving() + 1) * self.members.len();
+        self.tokens - c::ROWS_RESERVE * self.config.rate_max > tables as f64 * c::RECORD_BYTES
     }
 
     /// Peers that are being told the whole table.
@@ -377,6 +385,10 @@ impl Engine {
             self.ask_as(now, to, false, true);
             return;
         }
+        if !asked.heal && self.is_told_table(now) {
+            // a second one would be the same; if this peer is not in it, it is asked again
+            return;
+        }
         let member = self.members.handle(nid);
         let same_life = member.is_some_and(|h| self.members.at(h).half() == who.half);
         let member = if same_life { member } else { None };
@@ -400,6 +412,13 @@ impl Engine {
         }
     }
 
+    /// Whether a peer was greeted for its table, and either it is coming or the peer may still begin.
+    fn is_told_table(&self, now: Instant) -> bool {
+        // a time that has passed leaves nothing
+        let left = self.settling.0 - now;
+        left > Duration::ZERO && (self.members.len() > 1 || left > c::SETTLE.1 - c::SEED_RETRY.0)
+    }
+
     fn welcome(&mut self, now: Instant, from: SocketAddr, key: u8, who: &Introduction, wants_table: bool, signed: &[u8]) {
         let told = match self.read_signed(signed) {
             Ok(t) if t.published.record.id == who.half.id && t.published.record.salt == who.half.salt => t,
@@ -411,7 +430,8 @@ impl Engine {
         if who.half.id == self.me.id {
             return self.told_of_me(now, &told);
         }
-        if wants_table && (self.serving() >= c::SYNCS_MAX * 2 || self.guests() >= c::GUESTS_MAX * 2) {
+        self.refill(now);
+        if wants_table && (self.serving() >= c::SYNCS_MAX * 2 || self.guests() >= c::GUESTS_MAX * 2 || !self.affords_table()) {
             self.counters.dropped_busy += 1;
             return;
         }

@@ -308,10 +308,10 @@ impl Link {
         self.record_bits.get(h)
     }
 
-    /// Neither side's rings want this link any more: the peer gets the records from its own neighbours, but for this node's own
+    /// This node's rings want this link no more: the peer gets the records from its own neighbours, but for this node's own
     /// and a table that it asked for.
     pub(crate) fn end_flood(&mut self) {
-        if self.synced.is_none() && !self.carries_rows() && !self.listener {
+        if self.synced.is_none() && !self.listener {
             let rest = &mut *self.rest;
             rest.records.retain(|h| *h == ME || !rest.record_bits.clear(*h));
         }

@@ -521,6 +521,11 @@ impl Engine {
         (counter, bytes)
     }
 
+    /// How long something waits for company on one link: at least so long, and at most so much longer.
+    fn drawn(&mut self, hold: (Duration, Duration)) -> Duration {
+        hold.0 + hold.1.mul_f64(self.rng.below(256) as f64 / 256.0)
+    }
+
     /// Seals a first contact and queues it.
     fn send_hello(&mut self, to: Destination, key: u8, hello: &Hello<'_>) {
         let Some(cluster) = self.keyring.key(key) else { return };

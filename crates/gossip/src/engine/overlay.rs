@@ -99,8 +99,18 @@ impl Overlay {
         if self.is_mesh() {
             return self.few.iter().map(|(_, h)| *h).collect();
         }
+        self.next_to(self.active())
+    }
+
+    /// The neighbours on the first two rings, also in a small cluster: what all are to hear once goes over those.
+    pub(crate) fn flooding(&self) -> Vec<Handle> {
+        self.next_to(RINGS.0)
+    }
+
+    /// The members next to this node on the first so many rings, each once.
+    fn next_to(&self, rings: usize) -> Vec<Handle> {
         let mut found = Vec::with_capacity(6);
-        for sides in &self.rings[..self.active()] {
+        for sides in &self.rings[..rings] {
             for (_, h) in [sides.after, sides.before].into_iter().flatten() {
                 if !found.contains(&h) {
                     found.push(h);

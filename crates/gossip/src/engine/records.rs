@@ -69,13 +69,16 @@ impl Engine {
     }
 
     pub(super) fn flood_record(&mut self, now: Instant, h: Handle, from: Option<usize>) {
+        let flooding = self.overlay.flooding();
         for i in self.link_indices() {
             let tellable = self.links[i].as_ref().is_some_and(|l| self.is_tellable(l, h));
+            let hold = self.drawn(c::HOLD_RECORD);
             let link = self.link(i);
             // links that are to end carry no news but this node's own: their peers have rings of their own
-            if Some(i) != from && tellable && (link.carries_rows() || link.listener || h == ME) {
+            let floods = link.is_border() || link.member.is_some_and(|m| flooding.contains(&m));
+            if Some(i) != from && tellable && (link.carries_rows() && floods || link.listener || h == ME) {
                 link.mark_record(h);
-                link.flush_by(now + c::HOLD_URGENT);
+                link.flush_by(now + hold);
             }
         }
     }

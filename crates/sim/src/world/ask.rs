@@ -109,14 +109,14 @@ impl World {
 
     /// The distribution of ages over whole periods, sampled at uneven moments.
     pub fn measure_ages(&mut self, periods: u32, observers: usize) -> Ages {
-        let mut all = Vec::new();
+        let mut all = Ages::default();
         let step = self.template.period.mul_f64(0.018_034);
         let end = self.now + self.template.period * periods;
         while self.now < end {
             self.run_for(step);
             all.extend(self.ages(observers));
         }
-        Ages::of(all)
+        all
     }
 
     /// How far the cluster clocks of the running nodes are apart.

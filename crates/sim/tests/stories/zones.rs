@@ -74,16 +74,16 @@ fn zones_know_all_of_each_other_through_their_relays() {
         assert_eq!((z.summary.map(|s| s.up), z.stale, z.partial), (Some(n), false, false), "{name}");
         assert_eq!(z.relays.len(), 3);
     }
-    // only relays speak to other zones
-    for (z, hosts) in zones.iter().enumerate() {
-        let relays = relays(&world, hosts.clone());
-        for i in hosts.clone().filter(|h| !relays.contains(h)) {
-            let links = world.hosts[i].node.as_ref().expect("it runs").links(world.local(i));
-            let abroad = links.iter().filter(|l| !hosts.clone().any(|h| world.hosts[h].address == l.address)).count();
-            assert_eq!(abroad, 0, "host {i} of zone {z} is no relay");
-        }
-    }
-    assert_eq!(told_down(&world), 0);
+    // only relays speak to other zones, once the links of those who joined through one have ended
+    let abroad = |w: &World| {
+        let all = zones.iter().flat_map(|hosts| hosts.clone().filter(|h| !relays(w, hosts.clone()).contains(h)).map(move |h| (h, hosts)));
+        let speaks = |(i, hosts): (usize, &Range<usize>)| {
+            let links = w.hosts[i].node.as_ref().expect("it runs").links(w.local(i));
+            links.iter().any(|l| !hosts.clone().any(|h| w.hosts[h].address == l.address))
+        };
+        all.filter(|x| speaks(*x)).count()
+    };
+    world.run_until(s(20), "only relays speak to other zones", |w| abroad(w) == 0);
 }
 
 #[test]
@@ -331,7 +331,8 @@ fn a_seed_that_other_zones_are_not_told_of_is_not_joined_again_and_again() {
     }
     println!("{} tables served; a table holds {most} nodes at most", served(&world) - before);
     assert!(served(&world) - before <= 20);
-    assert!(most <= 22 + 3 * (16 + 3) + 10);
+    // its own, the relays and the 16 best of the others, and as many again of one of them while those change
+    assert!(most <= 22 + 3 * (16 + 3) + 16);
 }
 
 #[test]
