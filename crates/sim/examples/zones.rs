@@ -47,15 +47,20 @@ fn main() {
     world.run_for(Duration::from_secs(warm));
     let counted = counters(&world);
     let before: Vec<(u64, u64)> = world.hosts.iter().map(|h| (h.tx_bytes, h.tx_datagrams)).collect();
-    // (inside, across): ages
+    // (inside, across): ages, and of how many no row has come yet
     let mut ages = [Vec::new(), Vec::new()];
+    let mut without = [0, 0];
     for step in 0..MEASURED * 13 {
         world.run_for(Duration::from_secs_f64(0.076_393_2));
         let i = step as usize * 37 % (each * whole.min(zones));
         let Some(node) = world.hosts[i].node.as_ref() else { continue };
         let table = node.snapshot(world.local(i));
         for n in table.nodes.iter().filter(|n| n.record.id != node.id()) {
-            ages[usize::from(n.record.zone != node.record().zone)].push(n.age.unwrap_or(Duration::from_secs(3600)));
+            let place = usize::from(n.record.zone != node.record().zone);
+            match n.age {
+                Some(age) => ages[place].push(age),
+                None => without[place] += 1,
+            }
         }
     }
     let seconds = f64::from(MEASURED) * 13.0 * 0.076_393_2;
@@ -93,14 +98,15 @@ fn main() {
         known.zones.len(),
         node.pace().period
     );
-    for (what, ages) in ["inside", "across"].iter().zip(&mut ages) {
+    for ((what, ages), without) in ["inside", "across"].iter().zip(&mut ages).zip(without) {
         ages.sort_unstable();
         if let Some(most) = ages.last() {
             let mean = ages.iter().map(Duration::as_secs_f64).sum::<f64>() / ages.len() as f64;
             println!(
-                "ages {what}: mean {mean:.3}, p99 {:.3}, max {:.3} s",
+                "ages {what}: mean {mean:.3}, p99 {:.3}, max {:.3} s; no row yet of {:.4} %",
                 ages[ages.len() * 99 / 100].as_secs_f64(),
-                most.as_secs_f64()
+                most.as_secs_f64(),
+                100.0 * f64::from(without) / (ages.len() as f64 + f64::from(without))
             );
         }
     }

@@ -291,7 +291,8 @@ const REFERENCE: &str = "\
 The reference is a simulation of the protocols on paper, made before this code: rows of 6 bytes at a loss, of 12 bytes in the events and
 for the push; headers of 40 bytes for wave and of 12 for the others, which talk without latency there. What is more than 15 % worse
 is marked. PeerMon is staler here because it tells newer entries from older ones by the TTL alone, in whole periods, as its
-description says; the reference compared the moments of sampling.
+description says; the reference compared the moments of sampling. A member's record has 60 bytes there and some 190, signed, here, and a
+joiner publishes at once there and with the next wave here: so a join takes longer and costs more.
 ";
 
 const GOALS: &str = "\

@@ -1,8 +1,8 @@
 //! Failure detection: ring neighbours watch each other wave by wave, and a quorum of them decides.
 
+use super::link::Link;
 use super::members::{Handle, ME};
 use super::zones::{HERE, ZoneIndex};
-use super::link::Link;
 use super::{Engine, Version, c};
 use crate::wire::packet::{Alarm, Kind};
 use peermon_model::{Instant, MemberState};

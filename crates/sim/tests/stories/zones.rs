@@ -76,7 +76,9 @@ fn zones_know_all_of_each_other_through_their_relays() {
     }
     // only relays speak to other zones, once the links of those who joined through one have ended
     let abroad = |w: &World| {
-        let all = zones.iter().flat_map(|hosts| hosts.clone().filter(|h| !relays(w, hosts.clone()).contains(h)).map(move |h| (h, hosts)));
+        let all = zones
+            .iter()
+            .flat_map(|hosts| hosts.clone().filter(|h| !relays(w, hosts.clone()).contains(h)).map(move |h| (h, hosts)));
         let speaks = |(i, hosts): (usize, &Range<usize>)| {
             let links = w.hosts[i].node.as_ref().expect("it runs").links(w.local(i));
             links.iter().any(|l| !hosts.clone().any(|h| w.hosts[h].address == l.address))
