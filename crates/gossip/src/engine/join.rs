@@ -320,14 +320,15 @@ impl Engine {
 
     /// Whether joiners should rather ask somebody else.
     fn is_busy(&self) -> bool {
-        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX || self.saves_rate() || !self.affords_table()
+        self.serving() >= c::SYNCS_MAX || self.guests() >= c::GUESTS_MAX || !self.affords_table()
     }
 
-    /// Whether one more table can be told, with those that are being told, before the byte rate is spent. Whoever is half told would
-    /// wait for the rest, and others for its record.
+    /// Whether one more table can be told, with those that are being told, before the byte rate is spent; a single one may take its time.
+    /// Whoever is half told would wait for the rest, and others for its record.
     fn affords_table(&self) -> bool {
-        let tables = (self.serving() + 1) * self.members.len();
-        self.tokens - c::ROWS_RESERVE * self.config.rate_max > tables as f64 * c::RECORD_BYTES
+        let (serving, left) = (self.serving(), self.tokens - c::ROWS_RESERVE * self.config.rate_max);
+        let needed = if serving == 0 { 0 } else { (serving + 1) * self.members.len() };
+        left > needed as f64 * c::RECORD_BYTES
     }
 
     /// Peers that are being told the whole table.
