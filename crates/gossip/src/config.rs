@@ -22,8 +22,8 @@ pub struct Config {
     pub discovery: bool,
     /// Address families of the sockets there are: (IPv4, IPv6).
     pub families: (bool, bool),
-    /// Bytes per second, IP and UDP headers included, that rows may take before they wait for the next period: a last guard
-    /// against storms. Default 256 kB/s. Alarms and acknowledgements are never held back.
+    /// Bytes per second, IP and UDP headers included, beyond which rows, records and claims wait: a last guard against storms.
+    /// Default 256 kB/s. Alarms and acknowledgements are never held back.
     pub rate_max: f64,
     /// Nodes in all zones together up to which every zone tells the others of all its nodes; beyond it of its relays, its best
     /// nodes, and of itself as a whole. Default 5,000.

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 /// All see all after the start: what a person waits for without wondering.
 const JOIN: Duration = Duration::from_secs(3);
-/// A crash is known everywhere, at a period of 1 s (gossip.md, "dead everywhere", worst case).
+/// A crash is known everywhere, at a period of 1 s (docs/internals/gossip.md, "Bound").
 const DOWN: Duration = Duration::from_millis(2500);
 /// One half takes the other half for dead: too few neighbours are left to accuse all, so that it may take the backstop of five
-/// periods (gossip.md, cut in half: 5.3 s at most).
+/// periods and the next look.
 const HALF_DOWN: Duration = Duration::from_millis(5300);
 /// All see all after a cut has ended.
 const HEAL: Duration = Duration::from_secs(5);
-/// No vitals get older at a period of 1 s, even while others crash (gossip.md).
+/// No vitals get older at a period of 1 s, even while others crash (docs/internals/gossip-figures.md).
 const AGE: Duration = Duration::from_millis(1300);
 /// How long the network is cut, and how long it is lossy.
 const CUT: Duration = Duration::from_secs(30);

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 /// All see all after the start, and a return after a restart.
 const JOIN: Duration = Duration::from_secs(3);
-/// A silent node is known to be down everywhere, at a period of 1 s (gossip.md, "dead everywhere", worst case).
+/// A silent node is known to be down everywhere, at a period of 1 s (docs/internals/gossip.md, "Bound").
 const DOWN: Duration = Duration::from_millis(2500);
-/// A node that hears nobody at all takes all others for dead (gossip.md: the backstop of five periods).
+/// A node that hears nobody at all takes all others for dead after five periods.
 const ALONE: Duration = Duration::from_millis(5300);
 /// All see all again after the network has healed.
 const HEAL: Duration = Duration::from_secs(5);
-/// No vitals of a node that can be heard get older at a period of 1 s (gossip.md).
+/// No vitals of a node that can be heard get older at a period of 1 s (docs/internals/gossip-figures.md).
 const AGE: Duration = Duration::from_millis(1300);
 /// That a node leaves is known everywhere: it is told at once, and told again.
 const LEAVE: Duration = Duration::from_secs(1);

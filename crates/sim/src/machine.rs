@@ -21,7 +21,7 @@ pub enum Workload {
 /// Loads of machines that have little to do, and the share of machines that have one of them, in [`Workload::Mixed`].
 const QUIET: [&str; 2] = ["idle", "interactive"];
 const QUIET_SHARE: f64 = 0.5;
-/// Vitals of a machine that follows no recorded load, and how many change in the stress case: 10 fields make rows of 12 bytes.
+/// Vitals of a machine that follows no recorded load, and how many change in the stress case: 10 fields make rows of 13 bytes.
 const MADE_UP: usize = 13;
 const STRESSED: usize = 10;
 

@@ -148,12 +148,12 @@ struct Plot {
 }
 
 /// How soon all know all once all is well: a process may still have to wake up, seeds are asked every 10 s at the latest, and
-/// New keys of one world: a keyring holds four, and who was away comes back with the first.
-const ROTATIONS_MAX: usize = 3;
 /// members that are down once a minute.
 const PEACE: Duration = Duration::from_secs(100);
 /// The same where two halves may have made keys of their own: which one the other holds is found by trying.
 const PEACE_BETWEEN_KEYS: Duration = Duration::from_secs(600);
+/// New keys of one world: a keyring holds four, and who was away comes back with the first.
+const ROTATIONS_MAX: usize = 3;
 
 impl Plot {
     fn start_cluster(&mut self, w: &mut World, n: usize) {

@@ -53,7 +53,7 @@ pub(crate) enum Run {
     Losses,
     /// A mass join, crashes, a cut, stalls.
     Events,
-    /// Every row whole: 12 bytes.
+    /// Ten vitals in each row: 13 bytes.
     FullRows,
     /// As often as PeerMon's bandwidth allows.
     Budget,

@@ -120,9 +120,9 @@ impl Engine {
         if alarm.phase == 3 || zone != HERE {
             return self.alarm_there(now, from, alarm, o);
         }
-        if let Some(from) = from {
+        if let Some(link) = from.and_then(|l| self.link_if(l)) {
             // it knows
-            self.link(from).alarms.retain(|a| (a.nid, a.phase, a.by) != (alarm.nid, alarm.phase, alarm.by));
+            link.alarms.retain(|a| (a.nid, a.phase, a.by) != (alarm.nid, alarm.phase, alarm.by));
         }
         let Some(accusers) = self.members.at_mut(o).accuse(&alarm) else { return };
         // enough accusers are enough: more are not passed on

@@ -13,6 +13,10 @@ use std::time::Duration;
 
 /// Questions whose answer is still awaited.
 const ASKED_MAX: usize = 64;
+/// Records for a peer that may be news; if more wait, it is being told the table.
+const NEWS_MAX: usize = 8;
+/// Who is sent from one to the next as often greets the last: all may be joiners.
+const REDIRECTS_MAX: u8 = 3;
 /// How long an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(3);
 
@@ -37,8 +41,8 @@ struct Asked {
     token: u64,
     /// After a cut: tell each other what is fresh.
     heal: bool,
-    /// A busy member named this one: it is greeted in any case.
-    redirected: bool,
+    /// How many sent this node on to the next, this one last: each was busy, or a joiner.
+    redirects: u8,
 }
 
 #[derive(Debug)]
@@ -105,10 +109,10 @@ impl Engine {
 
     /// Asks whoever is at an address for a cookie.
     pub(super) fn ask(&mut self, now: Instant, to: SocketAddr, heal: bool) {
-        self.ask_as(now, to, heal, false);
+        self.ask_as(now, to, heal, 0);
     }
 
-    fn ask_as(&mut self, now: Instant, to: SocketAddr, heal: bool, redirected: bool) {
+    fn ask_as(&mut self, now: Instant, to: SocketAddr, heal: bool, redirects: u8) {
         self.contacts.asked.retain(|a| now - a.at < ANSWER_TIME && a.to != to);
         if self.contacts.asked.len() >= ASKED_MAX {
             self.contacts.asked.remove(0);
@@ -117,7 +121,7 @@ impl Engine {
         let mut token = [0; 8];
         token.copy_from_slice(&super::derived(&self.secret, b"token", self.secrets_used)[..8]);
         let token = u64::from_le_bytes(token);
-        self.contacts.asked.push(Asked { to, at: now, token, heal, redirected });
+        self.contacts.asked.push(Asked { to, at: now, token, heal, redirects });
         let from = self.introduction(now);
         // whoever was away while the key changed may know only an older one, or another one made in the other half of a cut
         let held: Vec<u8> = self.keyring.iter().map(|k| k.0).collect();
@@ -313,7 +317,12 @@ impl Engine {
         let slot = now.as_nanos() / c::COOKIE_SLOT.as_nanos() as u64;
         let cookie = self.cookies.cookie(slot, &asker(from, who));
         self.refill(now);
-        let others = if self.is_busy() { self.some_members() } else { Vec::new() };
+        // a joiner's table is not whole yet
+        let others = match () {
+            () if self.is_settling(now) => self.some_members_or_seeds(from),
+            () if self.is_busy() => self.some_members(),
+            () => Vec::new(),
+        };
         let hello = Hello::Cookie { from: self.introduction(now), asker_salt: who.half.salt, token, cookie, others };
         self.send_hello(Destination::Peer(from), key, &hello);
     }
@@ -331,14 +340,27 @@ impl Engine {
         left > needed as f64 * c::RECORD_BYTES
     }
 
-    /// Peers that are being told the whole table.
+    /// Peers that are being told the whole table; a few records may be news.
     fn serving(&self) -> usize {
-        self.links.iter().flatten().filter(|l| !l.records.is_empty() && l.synced.is_some()).count()
+        self.links.iter().flatten().filter(|l| l.records.len() > NEWS_MAX && l.synced.is_some()).count()
     }
 
     /// Peers that this node's rings do not want.
     fn guests(&self) -> usize {
         self.links.iter().flatten().filter(|l| !l.ring && !l.listener).count()
+    }
+
+    /// Whether it has greeted somebody for the table, which is still coming.
+    fn is_settling(&self, now: Instant) -> bool {
+        now < self.settling.0
+    }
+
+    fn some_members_or_seeds(&mut self, but: SocketAddr) -> Vec<SocketAddr> {
+        let members = self.some_members();
+        if !members.is_empty() {
+            return members;
+        }
+        self.contacts.seeds.iter().map(|s| s.addr).filter(|a| *a != but).take(OTHERS_MAX).collect()
     }
 
     fn some_members(&mut self) -> Vec<SocketAddr> {
@@ -381,9 +403,9 @@ impl Engine {
         self.contacts.next = self.contacts.next.min(now + c::SEED_RETRY.0);
         self.step_clock(now, who.time);
         let usable: Vec<SocketAddr> = others.iter().copied().filter(|a| self.is_usable(a)).collect();
-        if self.members.len() == 1 && !usable.is_empty() && !asked.redirected {
+        if self.members.len() == 1 && !usable.is_empty() && asked.redirects < REDIRECTS_MAX {
             let to = usable[self.rng.below(usable.len())];
-            self.ask_as(now, to, false, true);
+            self.ask_as(now, to, false, asked.redirects + 1);
             return;
         }
         if !asked.heal && self.is_told_table(now) {
@@ -432,7 +454,10 @@ impl Engine {
             return self.told_of_me(now, &told);
         }
         self.refill(now);
-        if wants_table && (self.serving() >= c::SYNCS_MAX * 2 || self.guests() >= c::GUESTS_MAX * 2 || !self.affords_table()) {
+        // who greets again because nothing came is being told already, and its link may have to be woken
+        let begun = self.link_with(&who.half).is_some_and(|l| self.link(l).synced.is_some());
+        let busy = self.serving() >= c::SYNCS_MAX * 2 || self.guests() >= c::GUESTS_MAX * 2 || !self.affords_table();
+        if wants_table && !begun && busy {
             self.counters.dropped_busy += 1;
             return;
         }

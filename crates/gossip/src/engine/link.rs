@@ -308,7 +308,7 @@ impl Link {
         self.record_bits.get(h)
     }
 
-    /// This node's rings want this link no more: the peer gets the records from its own neighbours, but for this node's own
+    /// No ring of this node's wants this link any more: the peer gets the records from its own neighbours, but for this node's own
     /// and a table that it asked for.
     pub(crate) fn end_flood(&mut self) {
         if self.synced.is_none() && !self.listener {

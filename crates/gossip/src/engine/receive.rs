@@ -91,7 +91,7 @@ impl Engine {
         if counter + 1 == link.window.next() {
             // the newest packet tells where the peer is now
             link.addr = from;
-            if std::mem::replace(&mut link.peer_ring, ring) && !ring {
+            if std::mem::replace(&mut link.peer_ring, ring) && !ring && !link.ring {
                 link.end_flood();
             }
             link.peer_key = key;
@@ -185,8 +185,7 @@ impl Engine {
         let opened = self.link(l).serial;
         let mut explorers: Vec<u16> = Vec::new();
         while let Some((kind, body)) = packet::next_section(&mut r)? {
-            // a section may have ended the link, and another one may have taken its slot
-            if self.link_if(l).is_none_or(|x| x.serial != opened) {
+            if self.has_ended(l, opened) {
                 return Ok(());
             }
             match kind {
@@ -266,8 +265,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether what was read has ended the link, and perhaps another one has taken its slot.
+    fn has_ended(&mut self, l: usize, serial: u64) -> bool {
+        self.link_if(l).is_none_or(|x| x.serial != serial)
+    }
+
     fn read_alarms(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
-        while !r.is_empty() {
+        let opened = self.link(l).serial;
+        while !r.is_empty() && !self.has_ended(l, opened) {
             let alarm = Alarm::read(&mut r)?;
             if !matches!(alarm.phase, 1..=3) {
                 return Err(Malformed("an alarm of an unknown phase"));
@@ -277,3 +282,6 @@ impl Engine {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

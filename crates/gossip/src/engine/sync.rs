@@ -52,7 +52,7 @@ impl Engine {
         }
         // while zones tell of some nodes only, what the two know differs
         let equal = theirs == self.fingerprint() || (self.link(l).is_border() && self.is_partial());
-        let refusing = !self.refused.is_empty();
+        let refusing = self.refused.values().any(|at| now - *at < c::REFUSED_FOR);
         let link = self.link(l);
         if equal {
             link.hash_differs = 0;

@@ -345,9 +345,9 @@ impl Engine {
             return;
         }
         self.zones.partial = self.is_partial();
-        let patience = 3 * self.zone_period(1) + Duration::from_secs(1);
         let is_relay = self.zones.rank(HERE, ME).is_some() && !self.config.listen_only;
         for z in 1..self.zones.list.len() {
+            let patience = 3 * self.zone_period(z as ZoneIndex) + Duration::from_secs(1);
             let zone = &mut self.zones.list[z];
             if zone.up > 0 && !zone.stale && now - zone.heard > patience {
                 zone.stale = true;

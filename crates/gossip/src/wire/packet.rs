@@ -150,7 +150,8 @@ pub(crate) mod section {
     pub(crate) const GRAFT: u8 = 5;
     /// (u64 nid, u32 version, u8 phase, u32 accuser)*.
     pub(crate) const ALARM: u8 = 6;
-    /// u64: fingerprint of the set of records of living members; u8: the sender publishes every period << this.
+    /// u64: fingerprint of the set of records of living members; u8: the sender publishes every period << this; u8: eighths of the
+    /// bytes of a row that it reckons with.
     pub(crate) const HASH: u8 = 7;
     /// u8 depth, u32 prefix, 16 u32 fingerprints.
     pub(crate) const SET_QUERY: u8 = 8;

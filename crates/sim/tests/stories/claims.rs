@@ -146,7 +146,7 @@ fn five_seconds(n: usize, loss: f64, claims: bool) -> (u64, u64, Duration) {
 
 #[test]
 fn claims_reach_all_soon_and_cost_little() {
-    for (n, loss) in [(50, 0.0), (50, 0.05)] {
+    for (n, loss) in [(50, 0.0), (50, 0.05), (200, 0.0)] {
         let ((quiet, _, _), (bytes, told, longest)) = (five_seconds(n, loss, false), five_seconds(n, loss, true));
         let each = |sum: u64| sum as f64 / (5 * n) as f64;
         let (told, bytes) = (each(told), each(bytes.saturating_sub(quiet)));
@@ -155,7 +155,7 @@ fn claims_reach_all_soon_and_cost_little() {
         );
         assert!(longest < ms(if loss > 0.0 { 300 } else { 80 }), "{longest:?}");
         // of two runs with loss, each loses other packets
-        assert!(bytes < if loss > 0.0 { 1_000.0 } else { 600.0 } && told < 3.0);
+        assert!(bytes < if loss > 0.0 { 1_000.0 } else { 600.0 } && told < if n > 50 { 4.0 } else { 3.0 });
     }
 }
 

@@ -107,6 +107,23 @@ fn a_join_costs_little_and_the_next_wave_knows_all() {
     assert!(each < JOIN_BYTES, "{each} bytes a node");
 }
 
+/// A joiner that has no table yet told those who asked it for one what it had, and they took that for the whole.
+#[test]
+fn who_asks_a_joiner_is_sent_on_to_who_knows() {
+    let mut world = cluster(16, 300);
+    world.run_for(s(10));
+    let mut seed = world.hosts[0].address;
+    for _ in 0..4 {
+        let i = world.add_host(vec![seed]);
+        seed = world.hosts[i].address;
+        world.run_for(ms(1));
+    }
+    let know = |w: &World| w.running().all(|i| w.hosts[i].node.as_ref().is_some_and(|x| x.engine().members_up() == 304));
+    let took = world.run_until(s(5), "all have all records", know);
+    println!("all have all records after {took:?}");
+    assert!(took < ms(600), "{took:?}");
+}
+
 #[test]
 fn a_tenth_crashes_at_once() {
     let mut world = cluster(13, 100);

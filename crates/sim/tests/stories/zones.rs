@@ -266,8 +266,9 @@ fn who_is_no_longer_told_of_is_forgotten_everywhere() {
     let shown = (0..240).flat_map(|i| table(&world, i).nodes);
     let oldest = shown.map(|n| n.age.unwrap_or(s(3600))).max().expect("there are nodes");
     println!("rows up to {oldest:?} old, {per_second:.3} asked for by a node and second");
-    // those who have just ceased to be told of are asked for until they are forgotten; with the fault it was 148 a second
-    assert!(oldest < s(12) && per_second < 2.0);
+    // those who have just ceased to be told of are asked for until they are forgotten: 4 a second where a zone chose anew just then,
+    // which it does in one of ten worlds. With the fault it was 148.
+    assert!(oldest < s(12) && per_second < 8.0);
 }
 
 /// The loads of sixty machines change all the time, and of who is told of nobody probes one that does not know the other.
