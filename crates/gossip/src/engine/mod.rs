@@ -15,6 +15,8 @@ mod receive;
 mod records;
 mod rows;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod touch;
 mod view;
 mod wave;

@@ -1,39 +1,9 @@
 use super::*;
-use crate::{Bands, Config, Destination, Event};
-use peermon_model::{Facts, Incarnation, Record, Sequence, Vitals};
-use peermon_trust::{ClusterKey, Keyring, NodeKey};
+use crate::engine::testing::{address, engine};
+use crate::{Destination, Event};
+use peermon_model::Vitals;
+use peermon_trust::NodeKey;
 use proptest::prelude::*;
-use std::net::SocketAddr;
-
-fn address(n: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, n as u8 + 1], 19810))
-}
-
-fn engine(now: Instant, n: usize, seeds: Vec<SocketAddr>) -> Engine {
-    let key = NodeKey::from_seed(&[n as u8 + 1; 32]);
-    let record = Record {
-        id: key.id(),
-        incarnation: Incarnation(now.as_micros() as u32 + 1),
-        sequence: Sequence(0),
-        salt: [0; 16],
-        name: format!("node-{n}").parse().expect("a name"),
-        addresses: vec![address(n)],
-        period: Duration::from_secs(1),
-        budget: 0,
-        zone: peermon_model::ZoneName::default(),
-        left: false,
-        listen_only: false,
-        key_held: 1,
-        facts: Facts::default(),
-        custom: vec![],
-        notices: vec![],
-        facts_dropped: 0,
-    };
-    let config = Config { seeds, discovery: false, ..Config::default() };
-    let mut seed = [n as u8; 32];
-    seed[..8].copy_from_slice(&now.as_micros().to_le_bytes());
-    Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, Bands::default(), seed, now)
-}
 
 /// Some nodes on a network that loses nothing, unless told to.
 struct Scene {
@@ -46,7 +16,7 @@ struct Scene {
 impl Scene {
     fn new(n: usize) -> Self {
         let seeds = |i| if i == 0 { vec![] } else { vec![address(0)] };
-        let engines = (0..n).map(|i| Some(engine(Instant::ZERO, i, seeds(i)))).collect();
+        let engines = (0..n).map(|i| Some(engine(Instant::ZERO, i, "default", seeds(i)))).collect();
         let mut scene = Scene { engines, now: Instant::ZERO, lost: 0.0, chance: crate::rng::Rng::new(5) };
         scene.run(Duration::from_secs(4));
         assert!(scene.engines.iter().flatten().all(|e| e.members_up() == n));
@@ -199,7 +169,7 @@ fn losses_are_made_good_and_newcomers_are_told() {
     let now = scene.now;
     scene.at(1).cancel_claim(now, numbers[1]).expect("cancelled");
     scene.until(s(3), "cancelled everywhere", |w| w.all_see(19));
-    let newcomer = engine(scene.now, 6, vec![address(0)]);
+    let newcomer = engine(scene.now, 6, "default", vec![address(0)]);
     scene.engines.push(Some(newcomer));
     scene.until(s(10), "the newcomer sees them", |w| w.all_see(19));
     let newest = |w: &Scene| w.engines[6].as_ref().is_some_and(|e| e.claims.held.len() == 20);
@@ -224,7 +194,7 @@ fn claims_go_with_who_made_them() {
     scene.at(5).leave(now);
     scene.until(s(2), "gone", |w| w.engines[..4].iter().flatten().all(|e| e.snapshot(w.now).claims.len() == 1));
     // in another life it is no longer claimed
-    let again = engine(scene.now, 4, vec![address(0)]);
+    let again = engine(scene.now, 4, "default", vec![address(0)]);
     scene.engines[4] = Some(again);
     scene.until(s(10), "forgotten", |w| w.engines[..4].iter().flatten().all(|e| e.snapshot(w.now).claims.is_empty()));
 }

@@ -1,45 +1,19 @@
 //! Members who send nonsense: sections that only a holder of the key can send, of pieces that mean something.
 
 use crate::engine::members::tag;
+use crate::engine::testing::{address, engine};
 use crate::wire::Reader;
 use crate::wire::packet::{Alarm, put_section, section};
-use crate::{Bands, Config, Destination, Engine, Event, Transmit, Version};
-use peermon_model::{Facts, Incarnation, Instant, Record, Sequence, Vitals};
-use peermon_trust::{ClusterKey, Keyring, NodeKey};
+use crate::{Destination, Engine, Event, Transmit, Version};
+use peermon_model::{Instant, Vitals};
 use proptest::prelude::*;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Four nodes of one zone and two of another.
 const ZONES: [&str; 6] = ["a", "a", "a", "a", "b", "b"];
 
-fn address(i: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, i as u8 + 1], 19810))
-}
-
-fn engine(i: usize) -> Engine {
-    let key = NodeKey::from_seed(&[i as u8 + 1; 32]);
-    let record = Record {
-        id: key.id(),
-        incarnation: Incarnation(1),
-        sequence: Sequence(0),
-        salt: [0; 16],
-        name: format!("node-{i}").parse().expect("a name"),
-        addresses: vec![address(i)],
-        period: Duration::from_secs(1),
-        budget: 0,
-        zone: ZONES[i].parse().expect("a name"),
-        left: false,
-        listen_only: false,
-        key_held: 1,
-        facts: Facts::default(),
-        custom: vec![],
-        notices: vec![],
-        facts_dropped: 0,
-    };
-    let seeds = if i == 0 { vec![] } else { vec![address(0)] };
-    let config = Config { seeds, discovery: false, ..Config::default() };
-    Engine::new(config, key, Keyring::new(1, ClusterKey::new([9; 32])), record, Bands::default(), [i as u8; 32], Instant::ZERO)
+fn member(i: usize) -> Engine {
+    engine(Instant::ZERO, i, ZONES[i], if i == 0 { vec![] } else { vec![address(0)] })
 }
 
 struct Scene {
@@ -49,7 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut scene = Scene { engines: (0..ZONES.len()).map(engine).collect(), now: Instant::ZERO };
+        let mut scene = Scene { engines: (0..ZONES.len()).map(member).collect(), now: Instant::ZERO };
         scene.run(Duration::from_secs(5));
         assert!(scene.all_know_all());
         scene
