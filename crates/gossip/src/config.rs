@@ -162,7 +162,7 @@ pub(crate) mod constants {
     pub(crate) const ROW_BYTES: f64 = 7.0;
     /// Of so many waves at least one passes into other zones.
     pub(crate) const THIN_MAX: u32 = 64;
-    /// Rows missed in a row after which nobody is asked any more for those of a member that its zone may no longer tell of.
+    /// Rows missed in a row after which somebody is asked once a wave only for those of a member that its zone may no longer tell of.
     pub(crate) const HOPELESS: u32 = 2;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
     pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);

@@ -333,17 +333,19 @@ impl Engine {
                 && !(m.zone != HERE && self.zones.is_stale(m.zone))
                 && beyond(allowed + self.member_period(m).saturating_sub(period))
         };
-        // Whom its zone no longer tells of nobody has rows of, and all links have been asked in vain: a link asked once sends them as
-        // soon as it has any. While thousands are told of no more, the questions were half of all that was sent.
+        // Whom its zone no longer tells of nobody has rows of: while there are thousands of those, the questions were half of all that
+        // was sent. Once a wave is enough; not at all would be too little after a cut, when all rows of a zone are old.
         let partial = self.is_partial();
         let hopeless = |m: &super::members::Member| {
             let patience = c::HOPELESS * self.member_period(m) + allowed;
             partial && m.zone != HERE && m.version != Version::NONE && ticks(m.version.age(clock)) > ticks(patience)
         };
-        let missing = self.members.iter().filter(|(h, m)| *h != ME && late(m) && !hopeless(m));
-        let missing: Vec<Handle> = missing.map(|(h, _)| h).collect();
-        for o in missing {
-            self.graft(now, o, 2);
+        let first_stage = self.check_stage <= 1;
+        let tries = |m: &super::members::Member| if hopeless(m) { usize::from(first_stage) } else { 2 };
+        let missing = self.members.iter().filter(|(h, m)| *h != ME && late(m));
+        let missing: Vec<(Handle, usize)> = missing.map(|(h, m)| (h, tries(m))).collect();
+        for (o, tries) in missing {
+            self.graft(now, o, tries);
         }
     }
 }
