@@ -113,6 +113,8 @@ pub(crate) mod constants {
     /// Pings before a silent neighbour is accused, and the time between two.
     pub(crate) const PINGS: u8 = 4;
     pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(40);
+    /// And so many more pings while most neighbours are silent, for others to bear out that they are.
+    pub(crate) const PINGS_CUT_OFF: u8 = 3;
     /// A neighbour counts as heard in a wave if it was heard this long before it.
     pub(crate) const SILENT_SLACK: Duration = Duration::from_millis(20);
     /// Accusers needed, as far as there are so many monitors.

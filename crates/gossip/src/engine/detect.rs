@@ -45,8 +45,9 @@ impl Engine {
     }
 
     fn ping(&mut self, now: Instant, l: usize) {
+        let most = c::PINGS + if self.is_cut_off(now) { c::PINGS_CUT_OFF } else { 0 };
         let link = self.link(l);
-        if link.pings < c::PINGS {
+        if link.pings < most {
             link.pings += 1;
             link.ping_at = now + c::PING_INTERVAL;
             self.counters.pings += 1;
@@ -94,11 +95,13 @@ impl Engine {
         }
     }
 
-    /// More than half of the neighbours silent at once: then it is rather this node that is cut off.
+    /// More than half of the neighbours silent at once whom nobody else accuses: then it is rather this node that is cut off.
     fn is_cut_off(&self, now: Instant) -> bool {
         let lately = now.before(self.period() + c::LATE * 3);
+        let by = self.me.id.nid() as u32;
         let ring = self.links.iter().flatten().filter(|l| l.ring && !l.is_border());
-        let (all, silent) = ring.fold((0, 0), |(a, s), l| (a + 1, s + usize::from(l.last_heard < lately)));
+        let is_alone = |l: &Link| l.last_heard < lately && l.member.is_none_or(|h| !self.members.at(h).is_accused_beside(by));
+        let (all, silent) = ring.fold((0, 0), |(a, s), l| (a + 1, s + usize::from(is_alone(l))));
         all > 2 && silent * 2 > all
     }
 

@@ -261,6 +261,11 @@ impl Member {
         self.rare().accused.as_ref().is_none_or(|a| version.newer_than(a.at))
     }
 
+    /// Whether anybody but this one accuses it.
+    pub(crate) fn is_accused_beside(&self, by: u32) -> bool {
+        self.rare().accused.as_ref().is_some_and(|a| a.silent.iter().chain(&a.dead).any(|x| *x != by))
+    }
+
     /// Nobody accuses it any more.
     pub(crate) fn acquit(&mut self) {
         if let Some(rare) = &mut self.rare {

@@ -128,6 +128,7 @@ impl Engine {
         if m.state == MemberState::Down && v.newer_than(m.rare().down_at) && v.age(clock) < 3 * self.member_period(m) {
             self.revive(now, o);
         }
+        let is_locked = self.clock.is_locked();
         let m = self.members.at_mut(o);
         m.take(row);
         if !m.is_up() {
@@ -135,7 +136,8 @@ impl Engine {
             self.link(l).note_known(o, v);
             return None;
         }
-        m.heard = now;
+        // an old row that comes late is no sign of life
+        m.heard = m.heard.max(if is_locked { now.before(v.age(clock)) } else { now });
         let zone = m.zone;
         if m.refutes(v) {
             m.acquit();

@@ -33,6 +33,39 @@ fn a_cut_leaves_two_working_halves_and_heals() {
     }
 }
 
+/// Many have more silent neighbours than others then, but somebody else accuses those too.
+#[test]
+fn half_of_a_cluster_or_more_that_is_cut_off_is_missed_soon() {
+    let n = 200;
+    let mut world = cluster(60, n);
+    for (part, least) in [(2, 0.85), (5, 0.6)] {
+        world.run_for(s(5));
+        let is_there = |i: usize| i.is_multiple_of(part);
+        let (a, b): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| is_there(*i));
+        let clock = world.hosts[0].node.as_ref().expect("it runs").engine().cluster_time(world.local(0));
+        world.run_for(ms((1_050 - clock.0 / 1_000 % 1_000) % 1_000));
+        let at = world.now;
+        world.network.part(&a, &b);
+        let missed = |w: &World| {
+            let told = w.hosts.iter().enumerate().flat_map(|(by, h)| h.told.iter().map(move |t| (by, t)));
+            let down = told.filter(|(_, t)| t.0 >= at && t.2 == Down);
+            down.fold((0, 0), |n, (by, t)| if is_there(by) == is_there(t.1) { (n.0 + 1, n.1) } else { (n.0, n.1 + 1) })
+        };
+        world.run_for(ms(2_500));
+        let (_, early) = missed(&world);
+        world.run_for(ms(3_500));
+        let (own, others) = missed(&world);
+        let all = 2 * a.len() * b.len();
+        println!("1/{part} cut off: of {all} down after 2.5 s {early}, after 6 s {others}; and {own} of the own side");
+        assert!(early as f64 > least * all as f64 && others == all);
+        // in a small part some have nobody left to hear of their own side from until the rings are closed again
+        let own_all = a.len().min(b.len()).pow(2);
+        assert!(if part == 2 { own == 0 } else { own < own_all / 4 });
+        world.network.cut.clear();
+        world.run_until_all_know_all(s(5));
+    }
+}
+
 #[test]
 fn nobody_is_declared_down_for_loss() {
     for loss in [0.05, 0.2, 0.3] {

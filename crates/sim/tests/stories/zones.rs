@@ -249,6 +249,38 @@ fn beyond_a_limit_zones_tell_of_their_best_nodes_only() {
     }
 }
 
+/// After a cut all rows of a zone are as old as those of nodes that it no longer tells of.
+#[test]
+fn beyond_a_limit_a_zone_that_was_cut_off_comes_back() {
+    let mut world = World::new(9);
+    world.template.members_full = 80;
+    let zones = grow(&mut world, &[40, 50, 40]);
+    let told = |w: &World, by: usize, z: usize, max_age| {
+        let table = table(w, by);
+        let fresh =
+            |j: &usize| table.node(&w.hosts[*j].id).is_some_and(|n| n.state == Alive && n.age.is_some_and(|a| a < max_age));
+        zones[z].clone().filter(fresh).count()
+    };
+    let all_told = |w: &World, max_age| {
+        (0..3).all(|z| {
+            zones[z]
+                .clone()
+                .all(|i| (0..3).all(|of| if of == z { told(w, i, of, max_age) >= 40 } else { told(w, i, of, max_age) >= 16 }))
+        })
+    };
+    world.run_until(s(40), "each knows the best of the others", |w| all_told(w, s(3)));
+    let (lost, rest): (Vec<usize>, Vec<usize>) = (0..130).partition(|i| zones[1].contains(i));
+    world.network.part(&lost, &rest);
+    world.run_until(s(10), "stale everywhere", |w| rest.iter().all(|i| zone(w, *i, "b").stale));
+    world.run_for(s(30));
+    assert_eq!(told_down(&world), 0);
+    world.network.mend();
+    let took = world.run_until(s(20), "back", |w| all_told(w, s(3)));
+    println!("back after {took:?}");
+    world.run_for(s(10));
+    assert!(all_told(&world, s(4)) && told_down(&world) == 0);
+}
+
 /// Neighbours once taught each other for ever whom each of them forgot: of such nodes no rows came, and all asked for them.
 #[test]
 fn who_is_no_longer_told_of_is_forgotten_everywhere() {
