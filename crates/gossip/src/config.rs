@@ -124,6 +124,8 @@ pub(crate) mod constants {
     pub(crate) const BACKSTOP: u32 = 5;
     /// The same of one of whom no row ever came.
     pub(crate) const BACKSTOP_NEWCOMER: u32 = 10;
+    /// However old a row is, it says that its node was heard this many periods ago.
+    pub(crate) const HEARD_LATE: u32 = 3;
     /// Periods after its last row for which a neighbour that was never heard over its link is not accused; and after it came up
     /// if no row of it came by anybody, since then its own table may still be on its way to it, and until then it answers nobody.
     pub(crate) const NEWCOMER: (u32, u32) = (1, 6);
@@ -166,6 +168,11 @@ pub(crate) mod constants {
     pub(crate) const THIN_MAX: u32 = 64;
     /// Rows missed in a row after which somebody is asked once a wave only for those of a member that its zone may no longer tell of.
     pub(crate) const HOPELESS: u32 = 2;
+    /// Rows asked for in a wave below which nothing is made of how many of them came by themselves.
+    pub(crate) const GAPS_LEAST: usize = 8;
+    /// Waves in a row in which most did until less is asked for; in which they did not until more is again.
+    pub(crate) const GAPS_HASTY: u8 = 3;
+    pub(crate) const GAPS_CALM: u8 = 8;
     /// Rows after which a new node's tree is learned anew, the factor to the next time, and the longest interval between.
     pub(crate) const EXPLORE: (u32, u32, u32) = (3, 3, 256);
     /// Where rows are published more often than once a second, the longest interval is this one.

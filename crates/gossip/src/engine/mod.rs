@@ -4,6 +4,7 @@ mod claims;
 mod clock;
 mod detect;
 mod flush;
+mod gaps;
 mod join;
 mod keys;
 mod link;
@@ -216,6 +217,7 @@ pub struct Engine {
     republish_at: Instant,
     check_at: Instant,
     check_stage: u8,
+    gaps: gaps::Gaps,
     housekeep_at: Instant,
     /// Until then this node knows that it was stopped itself.
     stalled_until: Instant,
@@ -310,6 +312,7 @@ impl Engine {
             republish_at: Instant::NEVER,
             check_at: Instant::NEVER,
             check_stage: 0,
+            gaps: gaps::Gaps::default(),
             housekeep_at: now,
             stalled_until: Instant::ZERO,
             leaving: false,

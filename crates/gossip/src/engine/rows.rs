@@ -5,11 +5,11 @@ use super::link::Meaning;
 use super::members::{Handle, ME, NO_LINK};
 use super::zones::{HERE, ZoneIndex};
 use super::{Engine, Version, c};
-use crate::time::ticks;
 use crate::wire::packet::Gaps;
 use crate::wire::rows::Row;
 use crate::wire::{Malformed, Reader};
 use peermon_model::{Instant, MemberState};
+use std::time::Duration;
 
 /// A row that is to be passed on.
 #[derive(Debug)]
@@ -128,7 +128,11 @@ impl Engine {
         if m.state == MemberState::Down && v.newer_than(m.rare().down_at) && v.age(clock) < 3 * self.member_period(m) {
             self.revive(now, o);
         }
-        let is_locked = self.clock.is_locked();
+        // an old row that comes late is little of a sign of life; but whose rows all come late is alive
+        let mut late = if self.clock.is_locked() { v.age(clock) } else { Duration::ZERO };
+        if late > c::HEARD_LATE * self.period() {
+            late = late.min(c::HEARD_LATE * self.member_period(self.members.at(o)));
+        }
         let m = self.members.at_mut(o);
         m.take(row);
         if !m.is_up() {
@@ -136,8 +140,7 @@ impl Engine {
             self.link(l).note_known(o, v);
             return None;
         }
-        // an old row that comes late is no sign of life
-        m.heard = m.heard.max(if is_locked { now.before(v.age(clock)) } else { now });
+        m.heard = m.heard.max(now.before(late));
         let zone = m.zone;
         if m.refutes(v) {
             m.acquit();
@@ -148,6 +151,7 @@ impl Engine {
             }
         }
         self.counters.rows_new += 1;
+        self.gaps.note_came(o, l);
         if zone == HERE {
             self.note_published(now, v);
         } else {
@@ -165,6 +169,9 @@ impl Engine {
         let (parent, same) = (self.members.at(o).parent, v == self.members.at(o).version);
         let from_origin = self.link(l).member == Some(o);
         self.link(l).note_known(o, v);
+        if same {
+            self.gaps.note_came(o, l);
+        }
         if parent == l as u8 {
             if same {
                 self.link(l).unmark(o);
@@ -303,6 +310,7 @@ impl Engine {
                 l = links[self.rng.below(links.len())];
             }
             self.counters.grafts += 1;
+            self.gaps.note_asked(o, l);
             let link = self.link(l);
             if !link.grafts.iter().any(|g| g.0 == o) {
                 link.grafts.push((o, version));
@@ -319,35 +327,6 @@ impl Engine {
             if self.members.at(o).is_up() {
                 self.graft(now, o, 2);
             }
-        }
-    }
-
-    /// Rows that should have come with the last wave and did not: ask for them.
-    pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant) {
-        let (period, clock) = (self.period(), self.clock.at(now));
-        let allowed =
-            if self.clock.is_locked() { (now - wave) + period * 2 / 5 } else { period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE };
-        let late = |m: &super::members::Member| {
-            let beyond = |patience| m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(patience);
-            // few are, so their records, which lie elsewhere in memory, are looked at last
-            m.is_up()
-                && beyond(allowed)
-                && !(m.zone != HERE && self.zones.is_stale(m.zone))
-                && beyond(allowed + self.member_period(m).saturating_sub(period))
-        };
-        // Whom its zone no longer tells of nobody has rows of: while there are thousands of those, the questions were half of all that
-        // was sent. Once a wave is enough; not at all would be too little after a cut, when all rows of a zone are old.
-        let partial = self.is_partial();
-        let hopeless = |m: &super::members::Member| {
-            let patience = c::HOPELESS * self.member_period(m) + allowed;
-            partial && m.zone != HERE && m.version != Version::NONE && ticks(m.version.age(clock)) > ticks(patience)
-        };
-        let first_stage = self.check_stage <= 1;
-        let tries = |m: &super::members::Member| if hopeless(m) { usize::from(first_stage) } else { 2 };
-        let missing = self.members.iter().filter(|(h, m)| *h != ME && late(m));
-        let missing: Vec<(Handle, usize)> = missing.map(|(h, m)| (h, tries(m))).collect();
-        for (o, tries) in missing {
-            self.graft(now, o, tries);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Checks for missing rows: so many thousandths of a period (of a second at most) after the wave began; all of them later if
 /// the first would come before the wave has passed.
-const STAGES: [u32; 3] = [150, 250, 450];
+pub(super) const STAGES: [u32; 3] = [150, 250, 450];
 
 impl Engine {
     /// Plans the next wave: `pause` from now at the earliest.
@@ -42,6 +42,7 @@ impl Engine {
         let is_turn = self.take_turn(now);
         if is_turn {
             self.check_stage = 0;
+            self.gaps.begin_wave(self.members.len());
             self.check_at = self.wave_start(now) + self.stage(0);
         }
         // the clock may have been slewed back a little since this wave
@@ -179,7 +180,7 @@ impl Engine {
             n if n < STAGES.len() => wave + self.stage(n),
             _ => Instant::NEVER,
         };
-        self.ask_for_gaps(now, wave);
+        self.ask_for_gaps(now, wave, stage);
         if stage == 0 && now >= self.stalled_until {
             self.ask_the_silent(now, wave);
         }
