@@ -72,13 +72,14 @@ impl Engine {
     /// Rows that should have come with the last wave and did not: ask for them.
     pub(super) fn ask_for_gaps(&mut self, now: Instant, wave: Instant, stage: usize) {
         let first = usize::from(self.gaps.patience);
-        if stage < first {
-            return;
-        }
         let (period, clock) = (self.period(), self.clock.at(now));
         let allowed =
             if self.clock.is_locked() { (now - wave) + period * 2 / 5 } else { period * 5 / 4 + 3 * c::HOLD_UNLOCKED + c::LATE };
         let late = |m: &Member| {
+            // of whom no row ever came there is nothing to wait for
+            if stage < first && m.version != Version::NONE {
+                return false;
+            }
             let beyond = |patience| m.version == Version::NONE || ticks(m.version.age(clock)) > ticks(patience);
             // few are, so their records, which lie elsewhere in memory, are looked at last
             m.is_up()
@@ -94,11 +95,17 @@ impl Engine {
             partial && m.zone != HERE && m.version != Version::NONE && ticks(m.version.age(clock)) > ticks(patience)
         };
         let most = if first == STAGES.len() - 1 { 1 } else { 2 };
-        let tries = |m: &Member| if hopeless(m) { usize::from(stage == first) } else { most };
+        let tries = |m: &Member| match m.version {
+            Version::NONE => 2,
+            _ if hopeless(m) => usize::from(stage == first),
+            _ => most,
+        };
         let missing = self.members.iter().filter(|(h, m)| *h != ME && late(m));
         let missing: Vec<(Handle, usize)> = missing.map(|(h, m)| (h, tries(m))).collect();
         for (o, tries) in missing {
-            self.gaps.ask(o);
+            if self.members.at(o).version != Version::NONE {
+                self.gaps.ask(o);
+            }
             self.graft(now, o, tries);
         }
     }
