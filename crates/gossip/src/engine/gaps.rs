@@ -101,7 +101,7 @@ impl Engine {
             _ => most,
         };
         let missing = self.members.iter().filter(|(h, m)| *h != ME && late(m));
-        let missing: Vec<(Handle, usize)> = missing.map(|(h, m)| (h, tries(m))).collect();
+        let missing: Vec<(Handle, usize)> = missing.map(|(h, m)| (h, tries(m))).filter(|(_, tries)| *tries > 0).collect();
         for (o, tries) in missing {
             if self.members.at(o).version != Version::NONE {
                 self.gaps.ask(o);
