@@ -189,7 +189,7 @@ impl Engine {
     }
 
     /// This node is accused and alive: a row newer than the accusation says so.
-    fn refute(&mut self, now: Instant, accused_at: Version) {
+    pub(super) fn refute(&mut self, now: Instant, accused_at: Version) {
         let me = self.members.at_mut(ME);
         if me.version.newer_than(accused_at) || accused_at.ticks_since(self.clock.at(now).version()) > c::FUTURE_TICKS {
             return;

@@ -272,12 +272,23 @@ impl Engine {
 
     fn read_alarms(&mut self, now: Instant, l: usize, mut r: Reader<'_>) -> Result<(), Malformed> {
         let opened = self.link(l).serial;
+        // several accusations of this node are refuted by one row
+        let mut accused_at: Option<Version> = None;
         while !r.is_empty() && !self.has_ended(l, opened) {
             let alarm = Alarm::read(&mut r)?;
             if !matches!(alarm.phase, 1..=3) {
                 return Err(Malformed("an alarm of an unknown phase"));
             }
+            if alarm.nid == self.me.id.nid() {
+                if accused_at.is_none_or(|at| alarm.at.newer_than(at)) {
+                    accused_at = Some(alarm.at);
+                }
+                continue;
+            }
             self.alarm(now, Some(l), alarm);
+        }
+        if let Some(at) = accused_at {
+            self.refute(now, at);
         }
         Ok(())
     }
