@@ -124,7 +124,7 @@ pub(crate) mod constants {
     pub(crate) const BACKSTOP: u32 = 5;
     /// The same of one of whom no row ever came.
     pub(crate) const BACKSTOP_NEWCOMER: u32 = 10;
-    /// However old a row is, it says that its node was heard this many periods ago.
+    /// However old a row is, its node counts as heard this many periods ago at the least.
     pub(crate) const HEARD_LATE: u32 = 3;
     /// Periods after its last row for which a neighbour that was never heard over its link is not accused; and after it came up
     /// if no row of it came by anybody, since then its own table may still be on its way to it, and until then it answers nobody.
