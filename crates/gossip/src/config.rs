@@ -115,6 +115,8 @@ pub(crate) mod constants {
     pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(40);
     /// And so many more pings while most neighbours are silent, for others to bear out that they are.
     pub(crate) const PINGS_CUT_OFF: u8 = 3;
+    /// Members asked in each wave meanwhile, whether they are there.
+    pub(crate) const LOOK_AROUND: usize = 6;
     /// A neighbour counts as heard in a wave if it was heard this long before it.
     pub(crate) const SILENT_SLACK: Duration = Duration::from_millis(20);
     /// Accusers needed, as far as there are so many monitors.

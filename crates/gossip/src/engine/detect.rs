@@ -105,6 +105,23 @@ impl Engine {
         all > 2 && silent * 2 > all
     }
 
+    /// While most neighbours are silent: asks members at random. Of a small part that was cut off most have few neighbours left in
+    /// it, or none, and would call each other down before the rings are closed again.
+    pub(super) fn look_around(&mut self, now: Instant) {
+        if self.config.listen_only || !self.is_cut_off(now) {
+            return;
+        }
+        let others = self.members.iter().filter(|(h, m)| *h != ME && m.zone == HERE && m.is_up());
+        let mut apart: Vec<Handle> = others.map(|(h, _)| h).filter(|h| self.link_of(*h).is_none()).collect();
+        for _ in 0..c::LOOK_AROUND.min(apart.len()) {
+            let h = apart.swap_remove(self.rng.below(apart.len()));
+            let usable = self.members.at(h).record().addresses.iter().copied().find(|a| self.is_usable(a));
+            if let Some(to) = usable {
+                self.ask(now, to, true);
+            }
+        }
+    }
+
     /// Takes an accusation, this node's own (`from` is `None`) or one that came over a link.
     pub(super) fn alarm(&mut self, now: Instant, from: Option<usize>, alarm: Alarm) {
         let Some(o) = self.members.handle(alarm.nid) else { return };

@@ -95,7 +95,7 @@ impl Engine {
             }
             next_row += self.put_rows(l, &mut d, &dirty[next_row..]);
             if !saves && next_row == dirty.len() {
-                self.put_records(l, &mut d);
+                self.put_records(now, l, &mut d);
                 if self.link(l).records.is_empty() {
                     next_later += self.put_rows(l, &mut d, &later[next_later..]);
                 }
@@ -170,9 +170,15 @@ impl Engine {
         });
     }
 
-    fn put_records(&mut self, l: usize, d: &mut Draft) {
+    fn put_records(&mut self, now: Instant, l: usize, d: &mut Draft) {
         while let Some(h) = self.link(l).take_record() {
-            let Some(m) = self.members.get(h) else { continue };
+            let (Some(m), Some(link)) = (self.members.get(h), self.links[l].as_ref()) else { continue };
+            // Where much is to be told it waits for long. Meanwhile its zone may tell of others: each zone that has forgotten it would
+            // learn of it again, and teach the next.
+            let newcomer = m.version == Version::NONE && now - m.heard < 3 * self.member_period(m);
+            if !self.is_tellable(link, h) || !(newcomer || self.is_current(m, now)) {
+                continue;
+            }
             if section_header(1000) + 1 + m.published.signed.len() > d.left() {
                 // a record for which even an empty packet has no room must not hold up all others
                 if d.body.is_empty() {

@@ -183,6 +183,7 @@ impl Engine {
         self.ask_for_gaps(now, wave, stage);
         if stage == 0 && now >= self.stalled_until {
             self.ask_the_silent(now, wave);
+            self.look_around(now);
         }
         if stage == STAGES.len() - 1 {
             self.declare_unheard(now);
