@@ -175,8 +175,9 @@ impl Engine {
             let (Some(m), Some(link)) = (self.members.get(h), self.links[l].as_ref()) else { continue };
             // Where much is to be told it waits for long. Meanwhile its zone may tell of others: each zone that has forgotten it would
             // learn of it again, and teach the next.
+            let told = !link.is_border() || h == ME || self.zones.is_exported(m.zone, h);
             let newcomer = m.version == Version::NONE && now - m.heard < 3 * self.member_period(m);
-            if !self.is_tellable(link, h) || !(newcomer || self.is_current(m, now)) {
+            if !told || !(newcomer || self.is_current(m, now)) {
                 continue;
             }
             if section_header(1000) + 1 + m.published.signed.len() > d.left() {
