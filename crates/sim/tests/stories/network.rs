@@ -62,7 +62,7 @@ fn half_of_a_cluster_that_is_cut_off_is_missed_soon() {
         assert!(early as f64 > least * all as f64 && others == all);
         // in a small part many have nobody left to hear of their own side from, until they have looked around
         let own_all = a.len().min(b.len()).pow(2);
-        assert!(if part < 5 { own == 0 } else { own < own_all / 20 }, "without looking around four fifths of a fifth");
+        assert!(if part < 5 { own == 0 } else { own < own_all / 20 }, "without looking around nine tenths of a fifth");
         world.network.cut.clear();
         world.run_until_all_know_all(s(5));
     }
