@@ -40,6 +40,7 @@ const FAILED_ONCE: &[u64] = &[
     2_077_902_147,
     2_078_000_015,
     2_080_000_090,
+    2_081_001_439,
 ];
 /// The same of worlds of zones.
 const ZONES_FAILED_ONCE: &[u64] =

@@ -149,6 +149,10 @@ impl Engine {
                 m.since = now;
                 self.member_event(o);
             }
+            // it lived after it was accused: two waves without a word count from here
+            if let Some(own) = self.link_of(o) {
+                self.link(own).silent_waves = 0;
+            }
         }
         self.counters.rows_new += 1;
         self.gaps.note_came(o, l);
