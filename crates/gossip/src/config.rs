@@ -223,6 +223,8 @@ pub(crate) mod constants {
     /// A joiner opens links to its neighbours once no record has come for this long, or after the second one: with a part of the
     /// table its neighbours are wrong ones, each of whom would be told all that comes.
     pub(crate) const SETTLE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
+    /// A joiner that has not come to its neighbours' table of its zone after so long tells other zones what it has.
+    pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(30);
     /// Interval between two announcements on the discovery group.
     pub(crate) const ANNOUNCE_EVERY: Duration = Duration::from_secs(20);
     /// Rows from further in the future than this many ticks are refused.

@@ -50,6 +50,9 @@ impl Engine {
         if !r.is_empty() {
             self.note_pace(l, [r.u8()?, r.u8()?]);
         }
+        if !self.link(l).is_border() && (theirs == self.set_hash.0 || theirs == self.set_hash.1) {
+            self.zones.settle(self.is_partial());
+        }
         // while zones tell of some nodes only, what the two know differs
         let equal = theirs == self.fingerprint() || (self.link(l).is_border() && self.is_partial());
         let refusing = self.refused.values().any(|at| now - *at < c::REFUSED_FOR);

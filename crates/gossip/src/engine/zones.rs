@@ -63,7 +63,11 @@ pub(crate) struct Zones {
     thin_decided: bool,
     /// There are too many nodes in all to tell of each.
     partial: bool,
-    /// If so, and on relays: those of this zone that are told to others.
+    /// What this node knows of its own zone is what a neighbour there knows, or time enough has passed for it. Who has joined with a part of
+    /// it only cannot say whether there are too many to tell of each.
+    settled: bool,
+    born: Instant,
+    /// If there are too many, and on relays: those of this zone that are told to others.
     exported: Option<Vec<Handle>>,
 }
 
@@ -128,7 +132,15 @@ impl Zone {
 
 impl Zones {
     pub(super) fn new(own: ZoneName, now: Instant) -> Self {
-        Zones { list: vec![Zone::new(own, now)], thin: 1, thin_decided: false, partial: false, exported: None }
+        Zones {
+            list: vec![Zone::new(own, now)],
+            thin: 1,
+            thin_decided: false,
+            partial: false,
+            settled: false,
+            born: now,
+            exported: None,
+        }
     }
 
     /// The place of a zone, which is new if it was not known; `None` if there are too many.
@@ -172,6 +184,11 @@ impl Zones {
         self.list[1..].iter().map(|z| z.up).sum()
     }
 
+    /// A neighbour of this node's zone knows the same of it. Rows that come tell the other zones of whom they were not told until now.
+    pub(super) fn settle(&mut self, partial: bool) {
+        (self.settled, self.partial) = (true, partial);
+    }
+
     pub(super) fn thin(&self) -> u32 {
         self.thin
     }
@@ -201,7 +218,7 @@ impl Zones {
         let told = |z: &Zones| match &z.exported {
             Some(those) => those.binary_search(&h).is_ok(),
             // whoever is no relay does not know which are the best, and may yet have let somebody of another zone in
-            None => !z.partial,
+            None => z.settled && !z.partial,
         };
         z != HERE || told(self) || self.rank(HERE, h).is_some()
     }
@@ -345,6 +362,7 @@ impl Engine {
             return;
         }
         self.zones.partial = self.is_partial();
+        self.zones.settled |= now - self.zones.born > c::SETTLED_AFTER;
         let is_relay = self.zones.rank(HERE, ME).is_some() && !self.config.listen_only;
         for z in 1..self.zones.list.len() {
             let patience = 3 * self.zone_period(z as ZoneIndex) + Duration::from_secs(1);
