@@ -43,8 +43,23 @@ const FAILED_ONCE: &[u64] = &[
     2_081_001_439,
 ];
 /// The same of worlds of zones.
-const ZONES_FAILED_ONCE: &[u64] =
-    &[1_123, 1_195, 1_279, 1_319, 1_371, 1_393, 1_455, 1_538, 1_665, 1_761, 1_777, 2_077_900_096, 2_077_900_197, 2_078_000_065];
+const ZONES_FAILED_ONCE: &[u64] = &[
+    1_123,
+    1_195,
+    1_279,
+    1_319,
+    1_371,
+    1_393,
+    1_455,
+    1_538,
+    1_665,
+    1_761,
+    1_777,
+    2_077_900_096,
+    2_077_900_197,
+    2_078_000_065,
+    2_082_001_872,
+];
 /// For how long new seeds are begun.
 const NEW_SEEDS: Duration = Duration::from_secs(30);
 /// New seeds of one day, far more than a minute tries.

@@ -176,6 +176,7 @@ impl Zones {
     pub(super) fn note_stall(&mut self, now: Instant, stopped: Duration) {
         for zone in &mut self.list {
             zone.heard = (zone.heard + stopped).min(now);
+            (zone.rows, zone.rows_since) = (0, now);
         }
     }
 
