@@ -34,7 +34,7 @@ pub use peermon_gossip::{
 
 pub use peermon_health::{DEPTH, History, Opinion, PeerView, Reason, Test};
 
-use peermon_gossip::Engine;
+use peermon_gossip::{ClusterTime, Engine};
 use peermon_model::{
     AllowList, Amounts, CustomVital, Facts, Incarnation, Instant, NodeId, NodeName, Notice, Record, Samples, Sequence, Snapshot,
     Vitals, ZoneName, limits,
@@ -195,6 +195,11 @@ impl Node {
     /// Shares records with other nodes of this process: the simulator's.
     pub fn share_records(&mut self, shared: std::sync::Arc<dyn SharedRecords>) {
         self.engine.share_records(shared);
+    }
+
+    /// Knows these nodes from the start; see [`Engine::know`].
+    pub fn know(&mut self, now: Instant, time: ClusterTime, records: &[std::sync::Arc<Published>]) {
+        self.engine.know(now, time, records);
     }
 
     /// Takes one datagram from whichever socket. Its bytes are decrypted in place.

@@ -61,6 +61,8 @@ pub(crate) trait Cluster {
 
 /// Nodes already running that a new one is told of.
 const SEEDS: usize = 3;
+/// That more nodes join on one seed takes more memory than all that is measured then.
+const JOINING_MAX: usize = 5_000;
 /// The world counts a row that is not held as this old.
 const NOT_HELD: Duration = Duration::from_secs(3600);
 
@@ -68,7 +70,11 @@ impl Cluster for World {
     const SUSPECTS: bool = true;
 
     fn start_cluster(&mut self, n: usize) {
-        World::start_cluster(self, n);
+        if n > JOINING_MAX {
+            self.start_acquainted(n);
+        } else {
+            World::start_cluster(self, n);
+        }
     }
 
     fn now(&self) -> Instant {

@@ -8,6 +8,20 @@ use peermon_sim::World;
 /// What each of 100 nodes may send while ten more come, in two seconds, of which 6 kB are what it sends anyway.
 const JOIN_BYTES: u64 = 20_000;
 
+/// So begin worlds that are too large to join.
+#[test]
+fn who_is_acquainted_from_the_start_knows_all_after_two_waves() {
+    let mut world = World::new(1);
+    world.start_acquainted(200);
+    let took = world.run_until(s(3), "all know all", World::all_know_all);
+    world.run_for(s(20));
+    let (joined, sent) = (world.all_know_all(), world.hosts.iter().map(|h| h.tx_bytes).sum::<u64>());
+    world.run_for(s(10));
+    let sent = (world.hosts.iter().map(|h| h.tx_bytes).sum::<u64>() - sent) as f64 / 200.0 / 10.0;
+    println!("all know all after {took:?}, then each sends {sent:.0} bytes a second");
+    assert!(joined && told_suspect(&world) == 0 && told_down(&world) == 0 && sent < 4_500.0);
+}
+
 #[test]
 fn a_killed_machine_is_down_everywhere_within_two_waves_and_comes_back() {
     for (seed, n) in [(1, 2), (2, 3), (3, 5), (4, 30), (5, 100)] {
