@@ -113,7 +113,7 @@ impl Engine {
             let link = self.link(l);
             link.unacked.push_back(sent);
             link.sent_lately += 1;
-            link.watch_losses();
+            link.watch_losses(now);
             sent_any = true;
         }
         // what found no room waits for acknowledgements
@@ -308,7 +308,7 @@ impl Engine {
     pub(super) fn give_up_lost(&mut self, now: Instant, l: usize) {
         let link = self.link(l);
         // round trips may have grown since the timer was set
-        link.watch_losses();
+        link.watch_losses(now);
         if link.lost_at > now {
             return;
         }
@@ -334,7 +334,7 @@ impl Engine {
                 }
             }
         }
-        link.watch_losses();
+        link.watch_losses(now);
         let back_off = rto * (1 << link.timeouts.min(4)) - rto;
         if link.has_work() {
             link.flush_by(now + c::HOLD_URGENT + back_off);

@@ -509,9 +509,10 @@ impl Link {
         }
     }
 
-    /// Something is on its way, or no more.
-    pub(crate) fn watch_losses(&mut self) {
-        self.lost_at = self.unacked.front().map_or(Instant::NEVER, |s| s.at + self.rto());
+    /// Something is on its way, or no more. Not before now, though round trips may have become shorter: a time that has passed would look
+    /// as if this node had been stopped itself.
+    pub(crate) fn watch_losses(&mut self, now: Instant) {
+        self.lost_at = self.unacked.front().map_or(Instant::NEVER, |s| (s.at + self.rto()).max(now));
     }
 
     /// When it has something to do next.
@@ -544,7 +545,7 @@ impl Link {
     }
 
     /// Takes the packets that the peer acknowledges.
-    pub(crate) fn acknowledged(&mut self, ack: u16, acks: u32) -> Vec<Sent> {
+    pub(crate) fn acknowledged(&mut self, now: Instant, ack: u16, acks: u32) -> Vec<Sent> {
         let mut done = Vec::new();
         if self.unacked.is_empty() {
             return done;
@@ -562,7 +563,7 @@ impl Link {
                 i += 1;
             }
         }
-        self.watch_losses();
+        self.watch_losses(now);
         if done.iter().any(|s| s.bytes > c::PAYLOAD_SAFE) {
             self.big_lost = 0;
         }
@@ -626,6 +627,10 @@ impl Link {
     pub(crate) fn note_heard(&mut self, now: Instant) {
         self.last_heard = now;
         self.ever_heard = true;
+        if self.is_stalled() {
+            // what has waited since is due now, not then: see `watch_losses`
+            self.flush_at = self.flush_at.max(now);
+        }
         self.timeouts = 0;
         self.pings = 0;
         self.ping_at = Instant::NEVER;

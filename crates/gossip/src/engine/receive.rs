@@ -104,7 +104,7 @@ impl Engine {
         }
         self.note_time(now, l, &fixed);
         let was_full = self.link(l).unacked.len() >= c::WINDOW;
-        for sent in self.link(l).acknowledged(fixed.ack, fixed.acks) {
+        for sent in self.link(l).acknowledged(now, fixed.ack, fixed.acks) {
             self.note_delivered(l, &sent);
         }
         let link = self.link(l);

@@ -40,6 +40,8 @@ pub struct Host {
     pub(super) stopped_until: Instant,
     /// And so is the whole machine: nothing waits for it.
     pub(super) asleep: bool,
+    /// Its process was stopped at least once in this life.
+    pub(super) was_stopped: bool,
     pub(super) waiting: Vec<(SocketAddr, Vec<u8>)>,
     pub(super) wake_at: Instant,
     /// The version of its last row.
@@ -172,6 +174,7 @@ impl World {
             clock: HostClock::new(Duration::from_secs_f64(1e6 * self.rng.unit()), rate),
             stopped_until: Instant::ZERO,
             asleep: false,
+            was_stopped: false,
             waiting: Vec::new(),
             wake_at: Instant::NEVER,
             published: Version::NONE,
@@ -201,6 +204,7 @@ impl World {
         let host = &mut self.hosts[i];
         host.incarnation += 1;
         host.published = Version::NONE;
+        host.was_stopped = false;
         host.troubled.clear();
         self.model.note_start(self.now, i);
         let identity = Identity { key: NodeKey::from_seed(&host.seed), incarnation: Incarnation(host.incarnation) };

@@ -68,7 +68,7 @@ impl World {
         if until <= host.stopped_until {
             return;
         }
-        (host.stopped_until, host.asleep) = (until, asleep);
+        (host.stopped_until, host.asleep, host.was_stopped) = (until, asleep, true);
         self.model.note_trouble(until, i);
         self.queue.push(until, Step::Wake { host: i });
     }

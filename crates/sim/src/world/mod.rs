@@ -210,6 +210,7 @@ impl World {
         if node.deadline() <= now {
             node.handle_timeout(now);
             assert!(node.deadline() > now, "host {i} has something due again at once: it would spin");
+            assert!(host.was_stopped || node.engine().counters().stalls == 0, "host {i} believes that it was stopped");
         }
         self.drain(i);
     }
