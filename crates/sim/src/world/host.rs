@@ -108,9 +108,9 @@ impl World {
         for _ in 0..n {
             self.add_host(vec![]);
         }
-        let engine =
+        let clock =
             |w: &World, i: usize| w.hosts[i].node.as_ref().expect("it was just started").engine().cluster_time(w.local(i));
-        let time = (first..first + n).map(|i| engine(self, i)).max().expect("there is one");
+        let time = (first..first + n).map(|i| clock(self, i)).max().expect("there is one");
         let records: Vec<_> =
             self.hosts[first..].iter().filter_map(|h| Some(h.node.as_ref()?.engine().published().clone())).collect();
         for i in first..first + n {
